@@ -25,14 +25,23 @@ LEVELS = {
 
 
 def disturbances(data: MultimodalData) -> tuple[Condition, ...]:
-    """Return every condition that disturbs a modality; texts are only dropped by row."""
+    """Return every condition that disturbs a modality.
+
+    Texts are only dropped by row, and a modality of states alone has no noise.
+    """
     return tuple(
         Condition(kind, modality, level)
         for modality, block in data.blocks.items()
         for kind, levels in LEVELS.items()
-        if kind == "rows" or not isinstance(block, Texts)
+        if _can_be_disturbed(block, kind)
         for level in levels
     )
+
+
+def _can_be_disturbed(block: Block, kind: str) -> bool:
+    if kind == "noise" and isinstance(block, Columns):
+        return bool(_measured(block).any())
+    return kind == "rows" or not isinstance(block, Texts)
 
 
 def disturbed(

@@ -88,6 +88,15 @@ def test_noise_is_measured_in_deviations_of_training_rows(modality: str):
         assert again.blocks[name] is test.blocks[name]
 
 
+def test_a_modality_of_states_alone_has_no_noise():
+    import pandas as pd
+
+    states = pd.DataFrame({"s": list("abab"), "t": list("xyyx")})
+    rows = MultimodalData.of({"states": states, "mixed": states.assign(x=1.5)}, [0, 1, 0, 1])
+    kinds = {(c.kind, c.modality) for c in disturbances(rows)}
+    assert kinds == {("cells", "states"), ("rows", "states"), *((k, "mixed") for k in LEVELS)}
+
+
 def test_noise_leaves_states_and_what_is_missing():
     import pandas as pd
 
