@@ -110,7 +110,7 @@ def _protocol(figures: ComparedFigures) -> list[str]:
         f"({listed(about.modalities, _MOST_NAMES)}); told is {about.target}, of {classes} "
         f"({listed(about.classes, _MOST_NAMES)}). Compared are "
         f"{counted(len(figures.models), 'model')}: {listed(figures.models, 20)}.",
-        f"Each model learned from the rows of all folds but one ({about.folds} folds, seed "
+        f"Each model learned from the rows of all folds but one ({_folds(figures)}; seed "
         f"{about.seed}), and was asked of those of that one; the same rows for all. "
         + (
             f"Settings of {listed(chosen, _MOST_NAMES)} were chosen on {about.inner_folds} inner "
@@ -127,6 +127,13 @@ def _protocol(figures: ComparedFigures) -> list[str]:
         if names
     ]
     return [*texts, *([" ".join(lacking)] if lacking else [])]
+
+
+def _folds(figures: ComparedFigures) -> str:
+    return ", ".join(
+        f"{counted(len(tested.training_rows), 'fold')} in the {tested.split} split"
+        for tested in figures.tested
+    )
 
 
 def _part(figures: ComparedFigures, split: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mmgraph.comparison.report.comparison_report import ComparisonReport
+from mmgraph.comparison.report.page import page
 from mmgraph.graph.errors import FormatError
 from tests.comparison.report import made_up
 from tests.comparison.report.chromium import PROGRAM, Page
@@ -43,6 +44,13 @@ def test_the_page_stands_alone_and_escapes_what_users_name(written):
     assert text.count('class="sortable"') == text.count("<caption>") == 8
     for words in ("Shapley values", "Pareto front", "width = 64 (3 folds)", "&lt;walk&gt;"):
         assert words in text
+
+
+def test_folds_are_counted_by_split():
+    rows, found = made_up.full()
+    few, others = made_up.full("grouped", 3)
+    report = ComparisonReport(made_up.about(groups="person"), (rows, few), (*found, *others))
+    assert "(4 folds in the random split, 3 folds in the grouped split; seed 0)" in page(report)
 
 
 def test_json_holds_every_number(written):
