@@ -57,7 +57,27 @@ def _recordings(loaded: Any, declaration: ComparisonDeclaration) -> MultimodalDa
     data = replace(data, groups=groups, origin=_source(declaration))
     if not declaration.window:
         return data
-    return windows(data, declaration.window, declaration.window_step or None).data
+    length = _steps(loaded, declaration, "window")
+    step = _steps(loaded, declaration, "window_step") if declaration.window_step else None
+    return windows(data, length, step).data
+
+
+def _steps(loaded: Any, declaration: ComparisonDeclaration, key: str) -> int:
+    """How many measurements are taken in a declared time."""
+    rate = getattr(loaded, "rate", None)
+    if rate is None:
+        raise DatasetError(
+            f"{_source(declaration)} does not say how many steps a second has, in which '{key}' "
+            "is declared"
+        )
+    seconds = getattr(declaration, key)
+    steps = seconds * rate
+    if round(steps) < 1 or abs(steps - round(steps)) > 1e-6 * steps:
+        raise DatasetError(
+            f"[data] {key} = {seconds:g} seconds are {steps:g} steps of {_source(declaration)} "
+            f"({rate:g} a second), and no whole number of them"
+        )
+    return round(steps)
 
 
 def _as_images(modality: str, shape: tuple[int, int], data: MultimodalData) -> Arrays:

@@ -40,16 +40,16 @@ class ComparisonDeclaration(ClassificationDeclaration):
     """A ready model of the kind ``comparison``; of a classification, its rows and validation.
 
     ``models``, ``conditions`` and ``tune`` are those of :func:`mmgraph.compare`. Of a data set of
-    recordings windows of ``window`` steps are the rows, one at every ``window_step`` (by default
-    they do not overlap); ``images`` are modalities whose numbers are pixels, row by row, with their
-    heights and widths; ``modalities`` are some of the data set's.
+    recordings windows of ``window`` seconds are the rows, one at every ``window_step`` seconds (by
+    default they do not overlap); ``images`` are modalities whose numbers are pixels, row by row,
+    with their heights and widths; ``modalities`` are some of the data set's.
     """
 
     models: tuple[str, ...] = entry(MODELS, table="comparison")
     conditions: tuple[str, ...] = entry(("subsets",), table="comparison")
     tune: bool = entry(False, table="comparison")
-    window: int = entry(0, table="data", within=(1, 10**6))
-    window_step: int = entry(0, table="data", within=(1, 10**6))
+    window: float = entry(0.0, table="data", within=(1e-3, 1e6))
+    window_step: float = entry(0.0, table="data", within=(1e-3, 1e6))
     images: Any = entry(None, table="data", read=_images)
     modalities: tuple[str, ...] = entry((), table="data")
 

@@ -35,6 +35,10 @@ def catalogue(monkeypatch):
             sequences={"wrist": steps, "ankle": steps},
             labels=labels,
             groups={"person": np.arange(24) // 4},
+            rate=5.0,
+        ),
+        "timeless": SimpleNamespace(
+            sequences={"wrist": steps}, labels=labels, groups={"person": np.arange(24) // 4}
         ),
         "views": SimpleNamespace(
             views={"pix": random.normal(size=(24, 6)), "fou": random.normal(size=(24, 3))},
@@ -45,9 +49,7 @@ def catalogue(monkeypatch):
 
 
 def test_recordings_become_windows_that_stay_with_their_person(catalogue, tmp_path):
-    text = (
-        'dataset = "recordings"\ntarget = "gait"\ngroups = "person"\nwindow = 10\nwindow_step = 5'
-    )
+    text = 'dataset = "recordings"\ntarget = "gait"\ngroups = "person"\nwindow = 2\nwindow_step = 1'
     declaration, data = declared_comparison(declared(tmp_path, text))
     assert declaration.models == ("prior", "logistic")
     assert len(data) == 24 * 3
@@ -74,6 +76,8 @@ def test_views_are_chosen_and_pixels_become_images(catalogue, tmp_path):
         ('dataset = "views"\nimages = { pix = [0, 3] }', MODELS, FormatError, r"not \[0, 3\]"),
         ('dataset = "views"\nimages = [2, 3]', MODELS, FormatError, r"is a table.*not \[2, 3\]"),
         ('dataset = "views"\nwindow_step = 3', MODELS, FormatError, "goes with a 'window'"),
+        ('dataset = "recordings"\nwindow = 0.7', MODELS, DatasetError, r"0\.7 seconds are 3\.5 st"),
+        ('dataset = "timeless"\nwindow = 2', MODELS, DatasetError, "how many steps a second"),
         ("", MODELS, FormatError, "needs one of the two"),
         ('dataset = "views"\nwindow = 3', MODELS, DatasetError, "no recordings"),
         ('dataset = "views"\nimages = { pix = [2, 4] }', MODELS, DatasetError, "not the 8 of"),
