@@ -49,7 +49,7 @@ class Answers:
         Rows as in :attr:`Tested.rows`.
     costs : mapping of str to float
         Of the plain condition: ``train_seconds`` (CPU), ``rows_per_second``, ``peak_bytes``,
-        ``parameters``; means over folds.
+        ``parameters``; means over folds, but of the memory, which is that of the first.
     settings : tuple of mapping
         Of each fold, what the inner folds have chosen.
     """

@@ -17,6 +17,8 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 
 import mmgraph as mm
+from mmgraph.comparison.costs.measuring import measured
+from mmgraph.comparison.protocol import task
 from mmgraph.comparison.protocol.plan import INNER_FOLDS
 from mmgraph.comparison.report.comparison_report import ComparisonReport
 from mmgraph.comparison.results import Condition
@@ -259,6 +261,63 @@ def test_conditions_have_their_answers():
     }
     shares = [c.level for _, c in asked if c.kind == "labels"]
     assert shares == [0.01, 0.05, 0.2]
+
+
+def test_costs_are_of_plain_fits_and_the_memory_of_one_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(task, "measured_apart", measured)
+    watching = Watching(tmp_path / "log")
+    options = {"folds": 2, "conditions": ("subsets", "costs"), "directory": tmp_path}
+    done: list[tuple[int, int, str]] = []
+    report = compare(
+        data(), {"watched": watching}, **options, progress=lambda *line: done.append(line)
+    )
+    assert done[-1][:2] == (3, 3)
+    assert "watched, fold 1 of 2, costs" in [text for _, _, text in done]
+    logged = lines(watching.path)
+    assert [line["what"] for line in logged] == ["fit", *["ask"] * 3, "fit", "fit", *["ask"] * 3]
+    assert logged[4]["rows"] == logged[0]["rows"]
+    assert len(report.answers) == 3
+    for one in report.answers:
+        assert [*one.costs] == ["train_seconds", "rows_per_second", "parameters", "peak_bytes"]
+        assert one.costs["parameters"] == 0
+        assert one.costs["peak_bytes"] >= 0
+    assert compare(data(), {"watched": watching}, **options).to_json() == report.to_json()
+    assert lines(watching.path) == logged
+
+
+def test_memory_of_a_process_that_ends_is_a_failure_that_need_not_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def ended(*arguments: object) -> None:
+        raise MmgraphError("the process that was measured ended with exit code -9")
+
+    monkeypatch.setattr(task, "measured_apart", ended)
+    options = {"folds": 2, "conditions": "costs", "directory": tmp_path}
+    report = compare(data(), ["prior"], **options)
+    (failure,) = report.failures
+    assert failure.condition == Condition("costs")
+    assert "ended with exit code -9" in failure.message
+    assert report.answers[0].costs["parameters"] == 2
+    assert "peak_bytes" not in report.answers[0].costs
+    assert len(list((tmp_path / "steps").iterdir())) == 2
+
+
+class Filling(Watching):
+    """Learns 80 MB."""
+
+    def fit(self, data: MultimodalData, /) -> Self:
+        self.learned = np.ones(10**7)
+        return super().fit(data)
+
+
+@pytest.mark.slow
+def test_memory_of_a_process_of_its_own(tmp_path: Path):
+    report = compare(data(), {"fills": Filling(tmp_path / "log")}, folds=2, conditions="costs")
+    costs = report.answers[0].costs
+    assert costs["parameters"] == 10**7
+    assert 8e7 <= costs["peak_bytes"] < 9e7
 
 
 def test_refitted_models_have_never_seen_the_other_modality(tmp_path: Path):

@@ -43,7 +43,7 @@ class Protocol:
     ] = None
     conditions: Annotated[
         str | None,
-        typer.Option(help="Some of subsets,refitted,noise,labels, with commas; or none."),
+        typer.Option(help="Some of subsets,refitted,noise,labels,costs, with commas; or none."),
     ] = None
     folds: Annotated[int | None, typer.Option(min=2, help="Folds of the cross-validation.")] = None
     seed: Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import resource
 import sys
 import time
@@ -11,7 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from mmgraph.graph.errors import MmgraphError
+from mmgraph.graph.errors import MmgraphError, needs
 
 Result = TypeVar("Result")
 
@@ -63,7 +62,10 @@ def measured_apart(call: Callable[..., Result], *arguments: object) -> Measured[
     Exception
         What the call raises.
     """
-    context = multiprocessing.get_context("spawn")
+    with needs("data", "scikit-learn", "comparisons"):
+        from joblib.externals.loky.backend import get_context
+
+    context = get_context("loky")  # it knows functions of a script, and does not run it again
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(sender, call, arguments))
     process.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,10 @@ from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.factors.table import TableFactor
 
-_NO_PARAMETERS = (str, bytes, bool, int, float, complex, type, MultimodalData, np.random.Generator)
+_NO_PARAMETERS = (
+    *(str, bytes, bool, int, float, complex, type, ModuleType),
+    *(MultimodalData, np.random.Generator),
+)
 _BESIDE = frozenset({"classes_", "training_rows_", "_held_out", "held_out"})
 """Attributes of predictors that are no parameters: labels, rows, what inner folds have said."""
 

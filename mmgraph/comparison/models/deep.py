@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 from mmgraph.predictors.predictor import Predictor
@@ -16,10 +15,7 @@ def deep(seed: int, fusion: str, **options: Any) -> Predictor:
 
 
 def hybrid(seed: int, **options: Any) -> Predictor:
-    """Return encoders as soft evidence of a network, trained end to end."""
-    made = _class("mmgraph.predictors.deep.hybrid_classifier", "HybridClassifier")
-    return made(random_state=seed, **options)
+    """Return encoders and graphical leaves as the evidence of a network, trained end to end."""
+    from mmgraph.predictors.deep.hybrid_classifier import HybridClassifier
 
-
-def _class(module: str, name: str) -> Any:
-    return getattr(importlib.import_module(module), name)
+    return HybridClassifier(random_state=seed, **options)

@@ -81,7 +81,13 @@ _KINDS = (
     ModelKind(
         "gradient_blending", "deep", partial(deep, fusion="gradient_blending"), _DEEP_SETTINGS
     ),
-    ModelKind("hybrid", "hybrid", hybrid),
+    ModelKind(
+        "hybrid", "hybrid", hybrid,
+        (
+            {}, {"training": "part_by_part"}, {"leaves": (), "joint": ()}, {"joint": ()},
+            {"options": {"noise": 0.0}},
+        ),
+    ),
     ModelKind("logistic", "reference", references.logistic, _over("C", 0.01, 0.1, 10.0)),
     ModelKind(
         "extra_trees", "reference", references.extra_trees,

@@ -12,7 +12,7 @@ from mmgraph.comparison.models.named import ModelKind, Setting
 from mmgraph.comparison.models.prior import class_shares
 from mmgraph.comparison.protocol.plan import Plan
 from mmgraph.comparison.protocol.running import Runner
-from mmgraph.comparison.protocol.task import FIT, Outcome, Task
+from mmgraph.comparison.protocol.task import COSTS, FIT, Outcome, Task
 from mmgraph.comparison.results import Answers, Condition, Failure, Tested
 
 Done = list[tuple[Task, Outcome]]
@@ -90,7 +90,10 @@ def _answers(
     split = plan.splits[number]
     shares = [class_shares(split.data.rows(training)) for training, _ in split.folds]
     records = []
+    apart = [outcome for fold in folds for task, outcome in fold if _is_measured(task)]
     for place, (plain, _) in enumerate(folds[0]):
+        if _is_measured(plain):
+            continue
         for index, (given, condition) in enumerate(plain.questions):
             answered = [_answer(fold[place][1], index) for fold in folds]
             if all(table is None for table in answered):
@@ -103,7 +106,7 @@ def _answers(
             records.append(
                 Answers(
                     kind.name, kind.family, split.split, given, condition, np.concatenate(tables),
-                    _mean_costs([fold[place][1] for fold in folds]) if is_plain else {},
+                    _mean_costs([*(fold[place][1] for fold in folds), *apart]) if is_plain else {},
                     settings if condition.kind != "labels" else (kind.settings[0],) * len(folds),
                 )
             )  # fmt: skip
@@ -114,6 +117,10 @@ def _answer(outcome: Outcome, index: int) -> Float64[np.ndarray, "rows classes"]
     """The answers to one question, None where there are none."""
     failed = FIT in outcome.failures or index in outcome.failures
     return None if failed else outcome.tables[index]
+
+
+def _is_measured(task: Task) -> bool:
+    return task.questions[0][1] == COSTS
 
 
 def _mean_costs(outcomes: Sequence[Outcome]) -> Mapping[str, float]:

@@ -16,7 +16,7 @@ from mmgraph.comparison.conditions.few_labels import SHARES, few_labels
 from mmgraph.comparison.cross_validation import CrossValidation
 from mmgraph.comparison.held_out import Situation
 from mmgraph.comparison.models.named import ModelKind, Setting
-from mmgraph.comparison.protocol.task import Task
+from mmgraph.comparison.protocol.task import COSTS, Task
 from mmgraph.comparison.results import Condition
 from mmgraph.data.blocks.columns import Columns
 from mmgraph.data.multimodal_data import MultimodalData
@@ -24,7 +24,7 @@ from mmgraph.graph.errors import MmgraphError, needs
 from mmgraph.learning.kept_steps import digest
 from mmgraph.predictors.pooling.fitting import inner_folds
 
-CONDITIONS = ("subsets", "refitted", "noise", "labels")
+CONDITIONS = ("subsets", "refitted", "noise", "labels", "costs")
 """What may be asked beside all modalities as they are."""
 INNER_FOLDS = 3
 PLAIN = Condition()
@@ -71,8 +71,9 @@ class Plan:
         """Return how many fits a model takes in all."""
         tried = len(self.settings(kind))
         inner = 0 if tried < 2 else tried * INNER_FOLDS
-        in_fold = 1 + len(self._sets_refitted) + len(self._shares)
-        return sum(len(split.folds) for split in self.splits) * (in_fold + inner)
+        in_fold = inner + 1 + len(self._sets_refitted) + len(self._shares)
+        apart = len(self.splits) * ("costs" in self.conditions)
+        return sum(len(split.folds) for split in self.splits) * in_fold + apart
 
     @property
     def _sets_refitted(self) -> Sequence[Situation]:
@@ -117,6 +118,8 @@ class Plan:
             condition = Condition("labels", "", share)
             default = (kind, kind.settings[0])
             tasks.append(self._task(default, place, f"{share:.0%} of rows", (few, test), condition))
+        if "costs" in self.conditions and fold == 0:
+            tasks.append(self._task(chosen, place, "costs", rows, COSTS))
         return tasks
 
     def _task(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-
-import torch
 
 from mmgraph.comparison.protocol.task import Outcome, Task, outcome_of
 from mmgraph.data.multimodal_data import MultimodalData
@@ -109,8 +106,7 @@ def _done(
     place: int, task: Task, data: MultimodalData, directory: Path | None
 ) -> tuple[int, Outcome]:
     """Do a task, and keep what it came to before anything else can go wrong."""
-    with _one_thread():
-        outcome = outcome_of(task, data)
+    outcome = outcome_of(task, data)
     if outcome.lasting:
         notes = {"costs": outcome.costs, "failures": list(outcome.failures.items())}
         KeptSteps(directory, task.digest).write(task.name, {"tables": outcome.tables}, notes)
@@ -123,18 +119,3 @@ def _earlier(task: Task, directory: Path | None) -> Outcome | None:
         return None
     arrays, notes = earlier
     return Outcome(arrays["tables"], notes["costs"], dict(notes["failures"]))
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums are of one order then, whatever runs beside."""
-    with needs("data", "scikit-learn", "comparisons"):
-        from threadpoolctl import threadpool_limits
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(threads)

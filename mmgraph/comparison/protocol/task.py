@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Float64, Int64
 
 from mmgraph.comparison.conditions.disturbance import LEVELS, disturbed
+from mmgraph.comparison.costs.measuring import measured_apart
+from mmgraph.comparison.costs.parameter_count import parameter_count
 from mmgraph.comparison.held_out import Situation
 from mmgraph.comparison.results import Condition
 from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.graph.errors import LearningError, MissingExtraError, MmgraphError
+from mmgraph.graph.errors import LearningError, MissingExtraError, MmgraphError, needs
 
 Question = tuple[Situation, Condition]
 """The modalities that are there at test time, and what is disturbed."""
@@ -71,7 +75,8 @@ class Outcome(NamedTuple):
     tables : ndarray, shape (questions, test rows, classes)
         The probabilities, zero of questions that failed; of a fit that failed there are none.
     costs : mapping of str to float
-        ``train_seconds`` of CPU time, ``rows_per_second``.
+        ``train_seconds`` of CPU time, ``rows_per_second``, ``parameters``; of :data:`COSTS`
+        ``peak_bytes`` alone.
     failures : mapping of int to str
         Why a question, by its place, is not answered; of the fit -1.
     lasting : bool
@@ -86,40 +91,91 @@ class Outcome(NamedTuple):
 
 FIT = -1
 """The place of the fit among what may fail."""
+COSTS = Condition("costs")
+"""Of a task whose fit is measured in a process of its own, and not asked."""
+_NO_TABLES = np.zeros((0, 0, 0))
 
 
 def outcome_of(task: Task, data: MultimodalData) -> Outcome:
     """Fit the model of a task, and ask it; what fails is named, and the rest goes on."""
     data = _with_modalities(data, task.modalities)
-    training, test = data.rows(task.training), data.rows(task.test)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they count the rows of a fold
-        began = time.process_time()
+    training = data.rows(task.training)
+    if task.questions[0][1] == COSTS:
+        return _measured(task.predictor, training)
+    with _quietly_on_one_thread():
+        return _answered(task, data, training, data.rows(task.test))
+
+
+def _answered(
+    task: Task, data: MultimodalData, training: MultimodalData, test: MultimodalData
+) -> Outcome:
+    began = time.process_time()
+    try:
+        fitted = copy.deepcopy(task.predictor).fit(training)
+    except Exception as error:
+        return _unfitted(error, _lasts(error))
+    train_seconds = time.process_time() - began
+    parameters = parameter_count(fitted)
+    shape = (len(task.questions), len(test), data.target.cardinality)
+    tables, failures, lasting = np.zeros(shape), {}, True
+    seconds = []
+    for place, (given, condition) in enumerate(task.questions):
         try:
-            fitted = copy.deepcopy(task.predictor).fit(training)
+            rows = test
+            if condition.kind in LEVELS:
+                rows = disturbed(test, condition, training, task.seed)
+            began = time.process_time()
+            said = fitted.predict_proba(rows, given=given)
+            seconds.append(time.process_time() - began)
+            tables[place] = _checked(said, fitted, data)
         except Exception as error:
-            return Outcome(np.zeros((0, 0, 0)), {}, {FIT: _said(error)}, _lasts(error))
-        train_seconds = time.process_time() - began
-        shape = (len(task.questions), len(test), data.target.cardinality)
-        tables, failures, lasting = np.zeros(shape), {}, True
-        seconds = []
-        for place, (given, condition) in enumerate(task.questions):
-            try:
-                rows = test
-                if condition.kind in LEVELS:
-                    rows = disturbed(test, condition, training, task.seed)
-                began = time.process_time()
-                said = fitted.predict_proba(rows, given=given)
-                seconds.append(time.process_time() - began)
-                tables[place] = _checked(said, fitted, data)
-            except Exception as error:
-                failures[place] = _said(error)
-                lasting &= _lasts(error)
+            failures[place] = _said(error)
+            lasting &= _lasts(error)
     # What is learned when a set of modalities is first asked for is learning still: the quickest
     # answers are those that learn nothing.
     rate = len(test) / max(min(seconds, default=np.inf), 1e-6)
-    costs = {"train_seconds": train_seconds, "rows_per_second": rate}
+    costs = {
+        "train_seconds": train_seconds, "rows_per_second": rate, "parameters": parameters,
+    }  # fmt: skip
     return Outcome(tables, costs, failures, lasting)
+
+
+def _measured(predictor: Any, training: MultimodalData) -> Outcome:
+    """The memory of a fit in a process of its own; that one is killed need not happen again."""
+    try:
+        failure, _, peak = measured_apart(_failure_of_fit, predictor, training)
+    except Exception as error:
+        return _unfitted(error, lasting=False)
+    return failure or Outcome(_NO_TABLES, {"peak_bytes": peak}, {})
+
+
+def _failure_of_fit(predictor: Any, training: MultimodalData) -> Outcome | None:
+    with _quietly_on_one_thread():
+        try:
+            predictor.fit(training)
+        except Exception as error:
+            return _unfitted(error, _lasts(error))
+    return None
+
+
+def _unfitted(error: Exception, lasting: bool) -> Outcome:
+    return Outcome(_NO_TABLES, {}, {FIT: _said(error)}, lasting)
+
+
+@contextlib.contextmanager
+def _quietly_on_one_thread() -> Iterator[None]:
+    """Without warnings, which count the rows of a fold; sums are of one order, whatever runs."""
+    with needs("data", "scikit-learn", "comparisons"):
+        from threadpoolctl import threadpool_limits
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _said(error: Exception) -> str:
