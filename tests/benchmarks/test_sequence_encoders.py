@@ -24,6 +24,8 @@ NETS: Mapping[str, Mapping[str, Any]] = {
     "rnn": {"members": 2, "training": {"epochs": 20, "smoothing": 0.05}, "folds": 0},
     "transformer": {"members": 2, "training": {"epochs": 20, "smoothing": 0.05}, "folds": 0},
 }
+CHANGES = {"speed": 0.1, "shift": 0.2, "scaling": 0.1, "rotation": 20.0}
+"""Of training: a watch is worn otherwise, and windows begin anywhere in an exercise."""
 SENSORS = ("accelerometer", "gyroscope")
 SECONDS = 10
 
@@ -68,7 +70,7 @@ def test_exercises_of_people_left_out(
                 )
                 answers[SENSORS][test] = trees.predict_proba(table[test])
                 continue
-            net = mm.DeepClassifier(encoders=model, width=64, **options)
+            net = mm.DeepClassifier(encoders=(model, CHANGES), width=64, **options)
             net.fit(data.rows(training))
             for given, said in answers.items():
                 said[test] = net.predict_proba(data.rows(test), given=given)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mmgraph.deep.encoders.encoder import Encoder
+from mmgraph.deep.encoders.encoder import Encoder, EncoderOptions, check_sizes
 from mmgraph.deep.inputs.cells import Cells
 from mmgraph.deep.inputs.image_axes import has_channels_first
 from mmgraph.deep.packs.convolution import (
@@ -25,11 +27,9 @@ LARGEST_GRID = 4
 """The most places along an axis that the affine map tells apart."""
 
 
-class ImageCNN(Encoder):
-    """Convolutions, after each of which maps are halved; then an affine map of what is left.
-
-    Which cells are there are channels of their own. Maps are padded by what is missing, so that
-    the edge of an image is told from its inside.
+@dataclass(frozen=True, kw_only=True)
+class ImageCNNOptions(EncoderOptions):
+    """What convolutional nets of images take.
 
     Parameters
     ----------
@@ -43,38 +43,41 @@ class ImageCNN(Encoder):
         By how many degrees at most it is turned.
     scaling : float
         By which share at most it is made larger or smaller.
+    """
 
-    Raises
-    ------
-    LearningError
-        If dropout or scaling lie outside [0, 1), or a shift or rotation is negative.
+    channels: tuple[int, ...] = (16, 32)
+    shift: float = 0.0
+    rotation: float = 0.0
+    scaling: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_sizes("channels", self.channels)
+        for name in ("shift", "rotation"):
+            check_number(name, getattr(self, name), "[0, inf)")
+        check_number("scaling", self.scaling, "[0, 1)")
+
+
+class ImageCNN(Encoder):
+    """Convolutions, after each of which maps are halved; then an affine map of what is left.
+
+    Which cells are there are channels of their own. Maps are padded by what is missing, so that
+    the edge of an image is told from its inside. See :class:`ImageCNNOptions`.
     """
 
     axes = (2, 3)
+    options_kind = ImageCNNOptions
 
-    def __init__(
-        self,
-        shape: Sequence[int],
-        width: int,
-        pack: Pack,
-        channels: tuple[int, ...] = (16, 32),
-        dropout: float = 0.2,
-        shift: float = 0.0,
-        rotation: float = 0.0,
-        scaling: float = 0.0,
-    ) -> None:
+    def __init__(self, shape: Sequence[int], width: int, pack: Pack, **options: Any) -> None:
         super().__init__(shape, width, pack)
-        check_number("dropout of a CNN", dropout, "[0, 1)")
-        for what, most in (("shift", shift), ("rotation", rotation)):
-            check_number(f"{what} of images", most, "[0, inf)")
-        check_number("scaling of images", scaling, "[0, 1)")
+        chosen = ImageCNNOptions(**options)
         self.width, self.members = width, pack.members
         count, *size = _channels_first(torch.empty(1, *shape)).shape[1:]
-        moved = shift or rotation or scaling
-        self.moves = SmallMoves(shift, rotation, scaling, pack) if moved else None
+        moves = (chosen.shift, chosen.rotation, chosen.scaling)
+        self.moves = SmallMoves(*moves, pack) if any(moves) else None
         layers: list[nn.Module] = []
         inputs = 2 * count
-        for outputs in channels:
+        for outputs in chosen.channels:
             layers.append(PackedConvolution(inputs, outputs, (3, 3), pack))
             window = tuple(min(side, 2) for side in size)
             size = [math.ceil(side / 2) for side in size]
@@ -88,7 +91,7 @@ class ImageCNN(Encoder):
         numbers = inputs * math.prod(grid)
         self.code = nn.Sequential(
             PackedNorm(numbers, pack),
-            PackedDropout(dropout, pack),
+            PackedDropout(chosen.dropout, pack),
             PackedLinear(numbers, width, pack),
         )
 
@@ -110,7 +113,7 @@ class SmallMoves(nn.Module):
     Parameters
     ----------
     shift, rotation, scaling : float
-        As of :class:`ImageCNN`.
+        As of :class:`ImageCNNOptions`.
     """
 
     def __init__(self, shift: float, rotation: float, scaling: float, pack: Pack) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from mmgraph.deep.encoders.encoder import Encoder
+from mmgraph.deep.encoders.encoder import Encoder, EncoderOptions, check_sizes
 from mmgraph.deep.inputs.cells import Cells
 from mmgraph.deep.packs.embedding import PackedPeriodic
 from mmgraph.deep.packs.layers import Codes, PackedPerceptron
 from mmgraph.deep.packs.pack import Pack
+from mmgraph.learning.training.options import check_whole
 
 
-class MLP(Encoder):
-    """A perceptron of all cells of a row, and of which are there.
+@dataclass(frozen=True, kw_only=True)
+class MLPOptions(EncoderOptions):
+    """What perceptrons take.
 
     Parameters
     ----------
@@ -28,22 +32,30 @@ class MLP(Encoder):
         The share of hidden units that are left out in a step.
     """
 
-    axes = (1, 2, 3, 4)
+    frequencies: int = 8
+    hidden: tuple[int, ...] = (128,)
+    dropout: float = 0.3
 
-    def __init__(
-        self,
-        shape: Sequence[int],
-        width: int,
-        pack: Pack,
-        frequencies: int = 8,
-        hidden: Sequence[int] = (128,),
-        dropout: float = 0.3,
-    ) -> None:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_whole(self, "frequencies", least=0)
+        check_sizes("hidden", self.hidden)
+
+
+class MLP(Encoder):
+    """A perceptron of all cells of a row, and of which are there; see :class:`MLPOptions`."""
+
+    axes = (1, 2, 3, 4)
+    options_kind = MLPOptions
+
+    def __init__(self, shape: Sequence[int], width: int, pack: Pack, **options: Any) -> None:
         super().__init__(shape, width, pack)
+        chosen = MLPOptions(**options)
+        frequencies = chosen.frequencies
         self.width, cells = width, math.prod(shape)
         self.waves = PackedPeriodic(cells, pack, frequencies) if frequencies else None
         inputs = cells * (2 + (0 if self.waves is None else self.waves.width))
-        self.layers = PackedPerceptron((inputs, *hidden, width), pack, dropout)
+        self.layers = PackedPerceptron((inputs, *chosen.hidden, width), pack, chosen.dropout)
 
     def forward(self, cells: Cells) -> Codes:
         """Return the code of each row, as each member has it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from mmgraph.deep.encoders.rnn import RNN
 from mmgraph.deep.encoders.sequence_cnn import SequenceCNN
 from mmgraph.deep.encoders.transformer import Transformer
 from mmgraph.graph.errors import LearningError, suggestion
-from mmgraph.learning.training.options import check_names
+from mmgraph.learning.training.options import check_names, option_names
 
 ENCODERS: Mapping[str, tuple[type[Encoder], ...]] = {
     "mlp": (MLP,),
@@ -36,8 +35,8 @@ def chosen_encoders(
     Raises
     ------
     LearningError
-        If a modality that is named is not there, an encoder lacks an option that is given, or as
-        :func:`encoder_kind`.
+        If a modality that is named is not there, an encoder lacks an option that is given or does
+        not take its value, or as :func:`encoder_kind`.
     """
     if isinstance(names, Mapping):
         for modality in names:
@@ -48,14 +47,29 @@ def chosen_encoders(
     chosen = {}
     for modality, shape in shapes.items():
         entry = names.get(modality, "auto") if isinstance(names, Mapping) else names
-        name, options = (entry, {}) if isinstance(entry, str) else entry
+        name, options = _with_options(modality, entry)
         if name == "auto":
-            name = "mlp" if len(shape) == 1 else "cnn"
-        kind = encoder_kind(modality, name, shape)
-        known = list(inspect.signature(kind).parameters)[3:]  # behind shape, width and pack
-        check_names(options, known, f"the encoder '{name}' of '{modality}'")
+            name = "cnn" if _taking("cnn", shape) else "mlp"
+        kind, where = encoder_kind(modality, name, shape), f"the encoder '{name}' of '{modality}'"
+        check_names(options, option_names(kind.options_kind), where)
+        try:
+            kind.options_kind(**options).check(shape)
+        except LearningError as error:
+            raise LearningError(f"{where}: {error}") from None
         chosen[modality] = (name, dict(options))
     return chosen
+
+
+def _with_options(modality: str, entry: object) -> tuple[str, Mapping[str, Any]]:
+    """A name, and options, of which there may be none."""
+    match entry:
+        case str():
+            return entry, {}
+        case [str() as name, Mapping() as options]:
+            return name, options
+    raise LearningError(
+        f"the encoder of '{modality}' is a name, or a name and a mapping of options, not {entry!r}"
+    )
 
 
 def encoder_kind(modality: str, name: str, shape: Sequence[int]) -> type[Encoder]:
@@ -71,9 +85,17 @@ def encoder_kind(modality: str, name: str, shape: Sequence[int]) -> type[Encoder
             f"the encoder of '{modality}' is none of {', '.join(ENCODERS)}, but '{name}'"
             f"{suggestion(name, ENCODERS)}"
         )
+    kind = _taking(name, shape)
+    if kind is None:
+        raise LearningError(
+            f"the encoder '{name}' does not take the rows of '{modality}', of shape {tuple(shape)}"
+        )
+    return kind
+
+
+def _taking(name: str, shape: Sequence[int]) -> type[Encoder] | None:
+    """The first encoder of a name that takes cells of a shape."""
     for kind in ENCODERS[name]:
         if len(shape) in kind.axes and (kind.reads_sequences or 0 not in shape):
             return kind
-    raise LearningError(
-        f"the encoder '{name}' does not take the rows of '{modality}', of shape {tuple(shape)}"
-    )
+    return None

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mmgraph.deep.encoders.encoder import Encoder
-from mmgraph.deep.encoders.sequence_changes import SmallChanges
-from mmgraph.deep.encoders.sequence_stem import SequenceStem, code_layers
-from mmgraph.deep.inputs.cells import Cells
+from mmgraph.deep.encoders.encoder import check_sizes
+from mmgraph.deep.encoders.sequence_changes import SequenceOptions
+from mmgraph.deep.encoders.sequence_stem import SequenceEncoder, Steps
 from mmgraph.deep.packs.layers import Codes, PackedLinear
 from mmgraph.deep.packs.pack import Pack
 from mmgraph.graph.errors import LearningError
+from mmgraph.learning.training.options import check_whole
 
 States = Float[Tensor, "runs rows hidden"]
 GATES = {"gru": 3, "lstm": 4}
 
 
-class RNN(Encoder):
-    """A recurrent net over the few steps that strided convolutions make of a sequence.
-
-    All members and both directions are one batched product at each step. Its states are the code:
-    the last one, and their mean and maximum. Behind the end of a row states stay as they are.
+@dataclass(frozen=True, kw_only=True)
+class RNNOptions(SequenceOptions):
+    """What recurrent nets take, beside what all encoders of sequences do.
 
     Parameters
     ----------
@@ -39,48 +38,57 @@ class RNN(Encoder):
         By what each convolution divides the steps, 16 in all; ``(1,)`` of short sequences.
     channels : tuple of int
         How many maps each has.
-    dropout : float
-        The share of the states' summary that is left out in a step.
-    speed, shift, scaling, rotation : float
-        As of :class:`~mmgraph.deep.encoders.sequence_changes.SmallChanges`.
     """
 
-    axes = (2,)
-    reads_sequences = True
+    cell: Literal["gru", "lstm"] = "gru"
+    hidden: int = 32
+    bidirectional: bool = True
+    strides: tuple[int, ...] = (4, 4)
+    channels: tuple[int, ...] = (16, 48)
 
-    def __init__(
-        self,
-        shape: Sequence[int],
-        width: int,
-        pack: Pack,
-        cell: Literal["gru", "lstm"] = "gru",
-        hidden: int = 32,
-        bidirectional: bool = True,
-        strides: tuple[int, ...] = (4, 4),
-        channels: tuple[int, ...] = (16, 48),
-        dropout: float = 0.2,
-        **changes: float,
-    ) -> None:
-        super().__init__(shape, width, pack)
-        if cell not in GATES:
-            raise LearningError(f"the cell of a recurrent net is 'gru' or 'lstm', not {cell!r}")
-        self.width, self.members, self.hidden = width, pack.members, hidden
-        self.directions, self.cell = 1 + bidirectional, cell
-        self.stem = SequenceStem(shape[-1], channels, strides, pack, SmallChanges(pack, **changes))
-        gates, runs = GATES[cell] * hidden, self.directions
-        self.inputs = PackedLinear(channels[-1], runs * gates, pack)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cell not in tuple(GATES):
+            raise LearningError(f"cell must be 'gru' or 'lstm', not {self.cell!r}")
+        if not isinstance(self.bidirectional, bool):
+            raise LearningError(f"bidirectional must be true or false, not {self.bidirectional!r}")
+        check_whole(self, "hidden")
+        check_sizes("strides", self.strides)
+        check_sizes("channels", self.channels)
+        if len(self.strides) != len(self.channels):
+            raise LearningError(
+                f"strides and channels are one of each convolution, not {self.strides!r} and "
+                f"{self.channels!r}"
+            )
+
+
+class RNN(SequenceEncoder):
+    """A recurrent net over the few steps that strided convolutions make of a sequence.
+
+    All members and both directions are one batched product at each step. Its states are the code:
+    the last one, and their mean and maximum. Behind the end of a row states stay as they are. See
+    :class:`RNNOptions`.
+    """
+
+    options_kind = RNNOptions
+
+    def _convolutions(self, options: RNNOptions) -> tuple[Sequence[int], Sequence[int]]:
+        return options.channels, options.strides
+
+    def _make_layers(self, options: RNNOptions, pack: Pack) -> int:
+        hidden, runs = options.hidden, 1 + options.bidirectional
+        self.hidden, self.directions, self.cell = hidden, runs, options.cell
+        gates = GATES[options.cell] * hidden
+        self.inputs = PackedLinear(options.channels[-1], runs * gates, pack)
         self.weight = nn.Parameter(pack.initial(runs, hidden, gates, inputs=hidden))
         self.bias = nn.Parameter(pack.initial(runs, 1, gates, inputs=hidden))
-        if cell == "lstm":
+        if options.cell == "lstm":
             # Memories last from the start (Jozefowicz et al. 2015).
             with torch.no_grad():
                 self.bias[..., hidden : 2 * hidden] += 1
-        numbers = 3 * runs * hidden + self.stem.numbers
-        self.code = code_layers(numbers, width, dropout, pack)
+        return 3 * runs * hidden
 
-    def forward(self, cells: Cells) -> Codes:
-        """Return the code of each row, as each member has it."""
-        steps, sums = self.stem(cells)
+    def _summary(self, steps: Steps) -> list[Codes]:
         tokens = steps.tokens(self.members)
         members, rows, count, _ = tokens.shape
         inputs = self.inputs(tokens.transpose(1, 2).flatten(1, 2))
@@ -91,7 +99,7 @@ class RNN(Encoder):
         inside = None if steps.inside is None else steps.inside.T[..., None]
         states = self._states(inputs.flatten(1, 2), inside)
         states = states.view(count, members, self.directions, rows, self.hidden)
-        return self.code(torch.cat([sums, self._summary(states, inside)], 2))
+        return [self._summed_up(states, inside)]
 
     def _states(
         self,
@@ -121,7 +129,7 @@ class RNN(Encoder):
         both = [inside, inside.flip(0)][: self.directions]
         return torch.stack(both, 1).repeat(1, self.members, 1, 1)
 
-    def _summary(
+    def _summed_up(
         self,
         states: Float[Tensor, "steps members directions rows hidden"],
         inside: Bool[Tensor, "steps rows 1"] | None,

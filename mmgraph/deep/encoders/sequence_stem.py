@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from mmgraph.deep.encoders.encoder import Encoder
 from mmgraph.deep.encoders.sequence_changes import Series, SmallChanges
 from mmgraph.deep.inputs.cells import Cells
 from mmgraph.deep.packs.convolution import Maps, PackedConvolution, PackedMapNorm
@@ -79,7 +81,7 @@ class SequenceStem(nn.Module):
         How many maps each convolution has.
     strides : sequence of int
         By what each divides the steps.
-    changes : SmallChanges, optional
+    changes : SmallChanges
         Of training.
     """
 
@@ -89,7 +91,7 @@ class SequenceStem(nn.Module):
         outputs: Sequence[int],
         strides: Sequence[int],
         pack: Pack,
-        changes: SmallChanges | None = None,
+        changes: SmallChanges,
     ) -> None:
         super().__init__()
         self.members, self.changes, self.numbers = pack.members, changes, SUMS * channels
@@ -110,7 +112,7 @@ class SequenceStem(nn.Module):
         if lengths is None:
             lengths = torch.full((rows,), longest, device=values.device)
         series, known = values[None], there[None]
-        if self.training and self.changes is not None:
+        if self.training:
             series, known = self.changes(values, there, lengths)
         steps = torch.arange(values.shape[1], device=values.device)
         inside = steps < lengths[:, None]
@@ -123,11 +125,42 @@ class SequenceStem(nn.Module):
         return self.layers(begun), sums.expand(self.members, *sums.shape[1:])
 
 
-def code_layers(numbers: int, width: int, dropout: float, pack: Pack) -> nn.Sequential:
-    """Return what makes a code of the numbers that a row has been summed up in."""
-    return nn.Sequential(
-        PackedNorm(numbers, pack), PackedDropout(dropout, pack), PackedLinear(numbers, width, pack)
-    )
+class SequenceEncoder(Encoder):
+    """A stem, layers of its steps, and a code of what these and the stem sum up."""
+
+    axes = (2,)
+    reads_sequences = True
+
+    def __init__(self, shape: Sequence[int], width: int, pack: Pack, **options: Any) -> None:
+        super().__init__(shape, width, pack)
+        chosen: Any = self.options_kind(**options)
+        chosen.check(shape)
+        self.width, self.members = width, pack.members
+        changes = SmallChanges(pack, chosen)
+        self.stem = SequenceStem(shape[-1], *self._convolutions(chosen), pack, changes)
+        numbers = self.stem.numbers + self._make_layers(chosen, pack)
+        self.code = nn.Sequential(
+            PackedNorm(numbers, pack),
+            PackedDropout(chosen.dropout, pack),
+            PackedLinear(numbers, width, pack),
+        )
+
+    @abc.abstractmethod
+    def _convolutions(self, options: Any) -> tuple[Sequence[int], Sequence[int]]:
+        """How many maps each convolution of the stem has, and by what it divides the steps."""
+
+    @abc.abstractmethod
+    def _make_layers(self, options: Any, pack: Pack) -> int:
+        """Make the layers of steps, and return how many numbers they sum up a row by."""
+
+    @abc.abstractmethod
+    def _summary(self, steps: Steps) -> list[Codes]:
+        """What layers make of the steps of rows."""
+
+    def forward(self, cells: Cells) -> Codes:
+        """Return the code of each row, as each member has it."""
+        steps, sums = self.stem(cells)
+        return self.code(torch.cat([sums, *self._summary(steps)], 2))
 
 
 def summed_up(series: Series, known: Bool[Tensor, "members rows steps channels"]) -> Codes:

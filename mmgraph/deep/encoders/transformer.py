@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmgraph.deep.encoders.encoder import Encoder
-from mmgraph.deep.encoders.sequence_changes import SmallChanges
-from mmgraph.deep.encoders.sequence_stem import SequenceStem, Steps, code_layers
-from mmgraph.deep.inputs.cells import Cells
+from mmgraph.deep.encoders.encoder import check_sizes
+from mmgraph.deep.encoders.sequence_changes import SequenceOptions
+from mmgraph.deep.encoders.sequence_stem import SequenceEncoder, Steps
 from mmgraph.deep.packs.attention import PackedBlock
 from mmgraph.deep.packs.layers import Codes
 from mmgraph.deep.packs.pack import Pack
+from mmgraph.learning.training.options import check_whole
 
 
-class Transformer(Encoder):
-    """Patches of time as tokens with their positions, which attend to those that are inside.
+@dataclass(frozen=True, kw_only=True)
+class TransformerOptions(SequenceOptions):
+    """What Transformers of sequences take, beside what all encoders of sequences do.
 
     Parameters
     ----------
@@ -31,41 +33,40 @@ class Transformer(Encoder):
         By what each convolution divides the steps, 16 in all: so many steps are a token.
     channels : int
         How many maps the convolutions before the last one have.
-    dropout : float
-        The share of numbers that are left out in a step.
-    speed, shift, scaling, rotation : float
-        As of :class:`~mmgraph.deep.encoders.sequence_changes.SmallChanges`.
     """
 
-    axes = (2,)
-    reads_sequences = True
+    blocks: int = 2
+    hidden: int = 48
+    heads: int = 4
+    strides: tuple[int, ...] = (4, 4)
+    channels: int = 16
+    dropout: float = 0.1
 
-    def __init__(
-        self,
-        shape: Sequence[int],
-        width: int,
-        pack: Pack,
-        blocks: int = 2,
-        hidden: int = 48,
-        heads: int = 4,
-        strides: tuple[int, ...] = (4, 4),
-        channels: int = 16,
-        dropout: float = 0.1,
-        **changes: float,
-    ) -> None:
-        super().__init__(shape, width, pack)
-        self.width, self.members = width, pack.members
-        outputs = [channels] * (len(strides) - 1) + [hidden]
-        self.stem = SequenceStem(shape[-1], outputs, strides, pack, SmallChanges(pack, **changes))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_whole(self, "blocks", "hidden", "heads", "channels")
+        check_sizes("strides", self.strides)
+
+
+class Transformer(SequenceEncoder):
+    """Patches of time as tokens with their positions, which attend to those that are inside.
+
+    See :class:`TransformerOptions`.
+    """
+
+    options_kind = TransformerOptions
+
+    def _convolutions(self, options: TransformerOptions) -> tuple[Sequence[int], Sequence[int]]:
+        return [options.channels] * (len(options.strides) - 1) + [options.hidden], options.strides
+
+    def _make_layers(self, options: TransformerOptions, pack: Pack) -> int:
         self.blocks = nn.ModuleList(
-            PackedBlock(hidden, heads, pack, dropout) for _ in range(blocks)
+            PackedBlock(options.hidden, options.heads, pack, options.dropout)
+            for _ in range(options.blocks)
         )
-        numbers = 2 * hidden + self.stem.numbers
-        self.code = code_layers(numbers, width, dropout, pack)
+        return 2 * options.hidden
 
-    def forward(self, cells: Cells) -> Codes:
-        """Return the code of each row, as each member has it."""
-        steps, sums = self.stem(cells)
+    def _summary(self, steps: Steps) -> list[Codes]:
         tokens = steps.tokens(self.members)
         _, rows, count, hidden = tokens.shape
         inside = steps.inside
@@ -76,8 +77,7 @@ class Transformer(Encoder):
             tokens = block(tokens, inside)
         tokens = tokens * inside[None, :, :, None]
         maps = tokens.permute(1, 0, 3, 2).flatten(1, 2)
-        pooled = Steps(maps, steps.inside).pooled(self.members)
-        return self.code(torch.cat([sums, pooled], 2))
+        return [Steps(maps, steps.inside).pooled(self.members)]
 
 
 def positions(count: int, width: int) -> Float[Tensor, "count width"]:

@@ -147,10 +147,10 @@ def test_images_are_moved_in_training_alone_and_each_member_sees_others():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scaling": 1.0}, r"scaling of images must lie in \[0, 1\)"),
-        ({"shift": -1.0}, "shift of images must lie in"),
-        ({"rotation": float("nan")}, "rotation of images must lie in"),
-        ({"dropout": "much"}, "dropout of a CNN must lie in"),
+        ({"scaling": 1.0}, r"scaling must lie in \[0, 1\)"),
+        ({"shift": -1.0}, "shift must lie in"),
+        ({"rotation": float("nan")}, "rotation must lie in"),
+        ({"dropout": "much"}, "dropout must lie in"),
     ],
 )
 def test_moves_that_cannot_be_made(options, message):

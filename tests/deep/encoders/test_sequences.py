@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmgraph.deep.encoders.named import encoder_kind
-from mmgraph.deep.encoders.sequence_changes import SmallChanges
+from mmgraph.deep.encoders.sequence_changes import SequenceOptions, SmallChanges
 from mmgraph.deep.inputs.cells import Cells
 from mmgraph.deep.packs.pack import Pack
 from mmgraph.graph.errors import LearningError
@@ -119,22 +119,40 @@ def test_states_are_those_of_torch(cell, kind):
     torch.testing.assert_close(states[:, 1].flip(0), expected[:, :, 1])
 
 
+def changed(cells: Cells, speed=0.0, shift=0.0, scaling=0.0, rotation=0.0):
+    options = SequenceOptions(speed=speed, shift=shift, scaling=scaling, rotation=rotation)
+    return SmallChanges(pack_of(), options)(*cells)
+
+
 def test_changes_turn_scale_and_move_sequences_within_their_lengths():
     cells = sequences(30, 12)
     assert cells.lengths is not None
-    still = SmallChanges(pack_of(), 0.0, 0.0, 0.0, 0.0)(*cells)
+    still = changed(cells)
     torch.testing.assert_close(still[0][0] * cells.there, cells.values)
-    turned, _ = SmallChanges(pack_of(), 0.0, 0.0, 0.0, 90.0)(*cells)
+    turned, _ = changed(cells, rotation=90.0)
     torch.testing.assert_close((turned[0] * cells.there).norm(dim=2), cells.values.norm(dim=2))
     assert not torch.allclose(turned[0] * cells.there, cells.values, atol=0.1)
-    larger, _ = SmallChanges(pack_of(), 0.0, 0.0, 0.5, 0.0)(*cells)
+    larger, _ = changed(cells, scaling=0.5)
     ratios = (larger[0] / cells.values)[cells.there].view(-1, 3)
     assert ratios.min() > 1 / 1.5 - 1e-5
     assert ratios.max() < 1.5 + 1e-5
     # What is moved in time has values of the row's own inside.
-    moved, known = SmallChanges(pack_of(), 0.2, 0.5, 0.0, 0.0)(*cells)
+    moved, known = changed(cells, speed=0.2, shift=0.5)
     assert known.all()
     assert moved[0, 1].abs().max() <= cells.values[1].abs().max()
+
+
+@pytest.mark.parametrize("name", ["cnn", "rnn", "transformer"])
+def test_sequences_are_not_turned_unless_asked_and_changed_little(name):
+    changes = encoder_of(name, {}).stem.changes
+    assert changes.angle == 0
+    steps = torch.linspace(0, 6.28, 400)
+    wave = torch.stack([steps.sin(), steps.cos(), steps / 6.28], 1).expand(20, 400, 3)
+    there = torch.ones(20, 400, 3, dtype=torch.bool)
+    series, _ = changes(wave, there, torch.full((20,), 400))
+    middle = slice(100, 300)  # away from the ends, which are mirrored
+    assert (series[0] - wave)[:, middle].abs().max() < 0.6
+    assert (series[0] - wave)[:, middle].abs().max() > 0.01
 
 
 def test_a_cell_that_is_unknown():

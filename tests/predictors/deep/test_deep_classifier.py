@@ -127,3 +127,18 @@ def test_feature_maps_and_hidden_states_are_merged_by_name(encoder):
     design = clf.fit(data).net_.net.design
     assert design.fusion == "joint"
     assert [kind for kind, _ in design.encoders.values()] == [encoder, "mlp"]
+
+
+@pytest.mark.parametrize("name", ["cnn", "rnn", "transformer"])
+def test_options_of_encoders_reach_them(name):
+    draws, labels = np.random.default_rng(0), np.arange(24) % 2
+    sequences = [draws.normal(y, 0.3, (6 + i % 3, 3)) for i, y in enumerate(labels)]
+    data = mm.MultimodalData.of({"wrist": sequences}, labels)
+    options = {"speed": 0.2, "shift": 0.1, "scaling": 0.1, "rotation": 5.0, "dropout": 0.0}
+    clf = mm.DeepClassifier(
+        encoders={"wrist": (name, options)}, members=1, width=8, folds=0, training={"epochs": 1}
+    )
+    changes = clf.fit(data).net_.net.encoders[0].stem.changes
+    assert (changes.shift, changes.angle) == (0.1, np.radians(5.0))
+    with pytest.raises(LearningError, match=rf"'{name}' of 'wrist': speed must lie"):
+        clone(clf).set_params(encoders={"wrist": (name, {"speed": -1})}).fit(data)
