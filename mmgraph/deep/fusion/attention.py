@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from mmgraph.deep.fusion.fusion import Fusion, Present, Scores, masked
+from mmgraph.deep.fusion.fusion import Present, SpaceFusion, head_of, masked
 from mmgraph.deep.packs.attention import PackedBlock
-from mmgraph.deep.packs.layers import Codes, PackedDropout, PackedLinear, PackedNorm
+from mmgraph.deep.packs.layers import Codes, PackedLinear, PackedNorm
 from mmgraph.deep.packs.pack import Pack
 
 
-class AttentionFusion(Fusion):
+class AttentionFusion(SpaceFusion):
     """A Transformer of tokens of each modality and one that asks, which is the joint space.
 
     Parameters
@@ -39,11 +39,7 @@ class AttentionFusion(Fusion):
         self.inputs = nn.ModuleList(PackedLinear(w, tokens * width, pack) for w in widths.values())
         self.blocks = nn.ModuleList(PackedBlock(width, heads, pack, dropout) for _ in range(layers))
         self.norm = PackedNorm(width, pack)
-        self.head = nn.Sequential(PackedDropout(dropout, pack), PackedLinear(width, outputs, pack))
-
-    def forward(self, codes: Mapping[str, Codes], present: Present) -> Scores:
-        """Return the scores of rows by what is there of them."""
-        return Scores(self.head(self.joint(codes, present)), {})
+        self.head = head_of(width, outputs, pack, dropout)
 
     def joint(self, codes: Mapping[str, Codes], present: Present) -> Codes:
         """Return the joint representation, ``(members, rows, space)``."""

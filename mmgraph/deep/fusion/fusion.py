@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mmgraph.deep.packs.layers import Codes
+from mmgraph.deep.packs.layers import Codes, PackedDropout, PackedLinear
 from mmgraph.deep.packs.pack import Pack
 
 Present = Mapping[str, Bool[Tensor, " rows"]]
@@ -72,6 +72,21 @@ class Fusion(nn.Module, abc.ABC):
     def joint(self, codes: Mapping[str, Codes], present: Present) -> Codes:
         """Return the joint representation, ``(members, rows, space)``, where there is one."""
         raise NotImplementedError
+
+
+class SpaceFusion(Fusion):
+    """A fusion whose scores are those of a joint representation."""
+
+    head: nn.Module
+
+    def forward(self, codes: Mapping[str, Codes], present: Present) -> Scores:
+        """Return the scores of rows by what is there of them."""
+        return Scores(self.head(self.joint(codes, present)), {})
+
+
+def head_of(width: int, outputs: int, pack: Pack, dropout: float) -> nn.Module:
+    """Return what makes scores of a joint representation."""
+    return nn.Sequential(PackedDropout(dropout, pack), PackedLinear(width, outputs, pack))
 
 
 def shown(present: Present, like: Tensor) -> Float[Tensor, "modalities 1 rows 1"]:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from mmgraph.deep.fusion.fusion import Fusion, Present, Scores, masked
-from mmgraph.deep.packs.layers import Codes, PackedDropout, PackedLinear, PackedNorm
+from mmgraph.deep.fusion.fusion import Present, SpaceFusion, head_of, masked
+from mmgraph.deep.packs.layers import Codes, PackedLinear, PackedNorm
 from mmgraph.deep.packs.pack import Pack
 
 
-class JointFusion(Fusion):
+class JointFusion(SpaceFusion):
     """A shared trunk: codes side by side, zero where missing, and which are there."""
 
     def __init__(
@@ -24,11 +24,7 @@ class JointFusion(Fusion):
         self.trunk = nn.Sequential(
             PackedLinear(inputs, width, pack), PackedNorm(width, pack), nn.GELU()
         )
-        self.head = nn.Sequential(PackedDropout(dropout, pack), PackedLinear(width, outputs, pack))
-
-    def forward(self, codes: Mapping[str, Codes], present: Present) -> Scores:
-        """Return the scores of rows by what is there of them."""
-        return Scores(self.head(self.joint(codes, present)), {})
+        self.head = head_of(width, outputs, pack, dropout)
 
     def joint(self, codes: Mapping[str, Codes], present: Present) -> Codes:
         """Return the joint representation, ``(members, rows, space)``."""

@@ -21,7 +21,7 @@ def test_factors_are_the_tensor_of_outer_products():
     tensor = torch.einsum("irw,jrw->ijw", *tensors)
     shown = {m: torch.where(present[m][:, None], code[0], 0.0) for m, code in codes.items()}
     ones = torch.ones(6, 1).double()
-    a, b = (torch.cat([shown[m], ones], 1) for m in ("a", "b"))
+    a, b = (torch.cat([shown[m], present[m][:, None], ones], 1) for m in ("a", "b"))
     expected = torch.einsum("ni,nj,ijw->nw", a, b, tensor)
     expected = torch.nn.functional.layer_norm(expected, (5,))
     torch.testing.assert_close(fusion.joint(codes, present)[0], expected)

@@ -47,6 +47,16 @@ def test_what_is_there_has_influence(name):
         assert changed.tolist() == there.tolist()
 
 
+@pytest.mark.parametrize("name", ENCODING)
+def test_what_is_missing_differs_from_a_code_of_zeros(name):
+    fusion, (codes, present) = made(name), rows()
+    zeros = {**codes, "movement": torch.zeros_like(codes["movement"])}
+    there = torch.ones(ROWS, dtype=torch.bool)
+    scores = [fusion(zeros, {**present, "movement": p}).fused for p in (there, ~there)]
+    others = present["sound"] | present["pulse"]
+    assert ((scores[0] - scores[1]).abs().amax((0, 2)) > 1e-4)[others].all()
+
+
 @pytest.mark.parametrize("name", FUSIONS)
 def test_a_row_alone_is_the_row_in_a_batch(name):
     fusion, (codes, present) = made(name), rows()
