@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import torch
+
 from mmgraph.graph.errors import MemoryBudgetError
 
 
@@ -21,6 +23,14 @@ def check_required(what: str, required: int, budget: int, advice: str) -> None:
 def default_memory_budget() -> int:
     """Half of the machine's memory, in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def device_budget(device: torch.device) -> int:
+    """Return the bytes to take by default: half of the machine's, or what a GPU has free."""
+    if device.type != "cuda":
+        return default_memory_budget()
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(free)
 
 
 def format_bytes(size: float) -> str:

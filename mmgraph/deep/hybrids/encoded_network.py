@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mmgraph.deep.encoders.encoder import Encoder
-from mmgraph.deep.fusion.network import NetworkTables
+from mmgraph.deep.fusion.network_tables import NetworkTables
 from mmgraph.deep.inputs.cells import Cells
 from mmgraph.graph.errors import LearningError, UnknownVariableError, suggestion
 from mmgraph.networks.bayesian_network import BayesianNetwork

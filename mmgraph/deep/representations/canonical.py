@@ -68,7 +68,8 @@ class CanonicalMaps:
         several = len(unit)
         variance = shares @ sum(unit) ** 2
         correlations = (variance - several) / (several * (several - 1))
-        weighted = (weights * correlations.clip(0) for weights in scaled)
+        # In the order of files: a product must not be another one after reading.
+        weighted = (np.ascontiguousarray(weights * correlations.clip(0)) for weights in scaled)
         return cls(means, dict(zip(tables, weighted, strict=True)))
 
     def mapped(self, modality: str, rows: Rows) -> Rows:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -103,6 +103,9 @@ class MultimodalRepresentation:
     >>> found = (codes["sound"] @ codes["movement"].T).argmax(1)         # doctest: +SKIP
     """
 
+    file_kind: ClassVar[str] = "multimodal representation"
+    """The name of the kind in files."""
+
     def __init__(
         self,
         kind: Kind = "coordinated",
@@ -140,9 +143,9 @@ class MultimodalRepresentation:
         self.inputs_ = fitted_inputs(data, tuple(self.modalities or data.modalities))
         if self.kind == "coordinated":
             self._check_pairs(data)
-        self.net_ = None if self._is_linear else self._learned(data)
+        self.net_ = None if self.is_linear else self._learned(data)
         self.maps_ = None
-        if self.kind == "coordinated" and TIES[self.tie] in (None, Correlation):
+        if self.is_mapped:
             self.maps_ = self._canonical(data)
         return self
 
@@ -192,13 +195,46 @@ class MultimodalRepresentation:
                 parts[modality].append(_directions(codes) * there[:, None])
         return {m: np.concatenate(p) for m, p in parts.items() if given is None or m in given}
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted representation, for :func:`mmgraph.read` to read without pickle.
+
+        Where training was kept (``checkpoint``) is not written.
+
+        Parameters
+        ----------
+        path : str or path
+            A directory ``NAME.mmgraph``, which is written whole or not at all.
+
+        Raises
+        ------
+        FormatError
+            If it is not fitted, has losses that are objects rather than names, the name has
+            another ending, or the place cannot be written.
+        MissingExtraError
+            If skops is not installed.
+        """
+        from mmgraph.formats.resolve import write  # which loads every kind of model
+
+        write(self, path)
+
     @property
-    def _is_linear(self) -> bool:
+    def is_linear(self) -> bool:
+        """Whether spaces are linear maps of modalities, without nets."""
         return self.kind == "coordinated" and TIES[self.tie] is None
 
     @property
+    def is_mapped(self) -> bool:
+        """Whether the last step to the spaces are linear maps."""
+        return self.kind == "coordinated" and TIES[self.tie] in (None, Correlation)
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it has learned its space."""
+        return hasattr(self, "maps_")
+
+    @property
     def _fitted_inputs(self) -> dict[str, ModalityInput]:
-        if not hasattr(self, "inputs_"):
+        if not self.is_fitted:
             raise NotFittedError("the representation is not fitted: call fit first")
         return self.inputs_
 
@@ -238,7 +274,7 @@ class MultimodalRepresentation:
     def _canonical(self, data: MultimodalData) -> CanonicalMaps:
         """The linear maps of rows that have all modalities."""
         for modality, made in self.inputs_.items():
-            if self._is_linear and 0 in made.shape:
+            if self.is_linear and 0 in made.shape:
                 raise LearningError(
                     f"linear CCA takes tables and arrays, and '{modality}' is of sequences: tie "
                     "spaces by deep_cca or contrastive"

@@ -110,7 +110,8 @@ class NetLearner(Learner):
         self.processes.check()
         summed = self.processes.added(named, share)
         for name, parameter in trained.items():
-            parameter.grad = summed[name]
+            # Fused steps read numbers in the order in which they lie, whatever the strides say.
+            parameter.grad = summed[name].contiguous()
         bound = self.options.gradient_bound * self.net.pack.members**0.5
         torch.nn.utils.clip_grad_norm_(list(trained.values()), bound)
         for group in self.optimiser.param_groups:

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from mmgraph.deep.inputs.cells import Cells
 from mmgraph.deep.training.net import Net
-from mmgraph.graph.memory_budget import check_required
-from mmgraph.inference.numerics.memory import device_budget
+from mmgraph.graph.memory_budget import check_required, device_budget
 from mmgraph.learning.training.random_blocks import RandomBlocks
 
 _PROBE = 2

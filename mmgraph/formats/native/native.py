@@ -51,11 +51,12 @@ GRAPH_KINDS: dict[str, type[FactorGraph]] = {
 
 PREDICTORS = {
     "Bayesian network classifier": "mmgraph.predictors.stored.network_classifiers",
-    "deep classifier": "mmgraph.predictors.stored.deep_classifiers",
-    "hybrid classifier": "mmgraph.predictors.stored.hybrid_classifiers",
+    "deep classifier": "mmgraph.predictors.stored.deep.deep_classifiers",
+    "hybrid classifier": "mmgraph.predictors.stored.deep.hybrid_classifiers",
     "machine classifier": "mmgraph.predictors.stored.machine_classifiers",
     "missing modality classifier": "mmgraph.predictors.stored.missing_modality_classifiers",
     "multimodal classifier": "mmgraph.predictors.stored.classifiers",
+    "multimodal representation": "mmgraph.predictors.stored.deep.representations",
     "multimodal regressor": "mmgraph.predictors.stored.regressors",
 }
 """The module of each kind of model from above this package, which has the functions ``write_model``

@@ -16,14 +16,6 @@ _BYTES_PER_EDGE = 48
 """Ends, function, weight, places of the messages, and the lists of edges at each node."""
 
 
-def device_budget(device: torch.device) -> int:
-    """Return the bytes to take by default: half of the machine's, or what a GPU has free."""
-    if device.type != "cuda":
-        return default_memory_budget()
-    free, _ = torch.cuda.mem_get_info(device)
-    return int(free)
-
-
 def check_memory(
     graph: FactorGraph,
     dtype: torch.dtype | None,

@@ -63,6 +63,21 @@ def test_two_processes_learn_like_one(tmp_path):
         torch.testing.assert_close(first[name], tensor, rtol=1e-3, atol=2e-4)
 
 
+def test_gradients_of_any_strides_are_those_of_their_parameters(monkeypatch):
+    expected = run().net.state_dict()
+    inner = torch.autograd.grad
+
+    def turned(*arguments, **options):
+        return [
+            g if g is None else g.movedim(0, -1).contiguous().movedim(-1, 0)
+            for g in inner(*arguments, **options)
+        ]
+
+    monkeypatch.setattr(torch.autograd, "grad", turned)
+    for name, tensor in run().net.state_dict().items():
+        assert torch.equal(expected[name], tensor), name
+
+
 def test_a_loss_that_is_no_number_names_the_epoch_and_leaves_the_last_sound_one(
     tmp_path, monkeypatch
 ):

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from mmgraph.graph.evidence import MISSING, Evidence
 from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.memory_budget import device_budget
 from mmgraph.inference.exact.join_tree.contraction import ContractionTree
 from mmgraph.inference.exact.join_tree.plan import Request
 from mmgraph.inference.exact.join_tree.request import planned
 from mmgraph.inference.exact.join_tree.table_view import row_log_tables, table_view
-from mmgraph.inference.numerics.memory import device_budget
 
 Reduction = Literal["sum", "maximum", "draw"]
 

@@ -20,13 +20,12 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import EdgeTerms, Factor, LogTable
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.interaction import Potts
-from mmgraph.graph.memory_budget import format_bytes
+from mmgraph.graph.memory_budget import device_budget, format_bytes
 from mmgraph.inference.field.row_table import excluded_states
 from mmgraph.inference.messages.options import MessageOptions, TrwsOptions
 from mmgraph.inference.messages.tensors.messages import NUMBERS_AT_ONCE, EdgeGroup, without
 from mmgraph.inference.messages.tensors.selections import SelectionGroup
 from mmgraph.inference.model_variables import default_precision, tables_device
-from mmgraph.inference.numerics.memory import device_budget
 from mmgraph.inference.pairwise.assembly import becomes_node, energy_terms, log_tables
 from mmgraph.inference.pairwise.colouring import colour_ends
 

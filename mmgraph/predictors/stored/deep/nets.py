@@ -1,9 +1,8 @@
-"""Fitted deep classifiers in the package's own format."""
+"""Nets and their inputs as parts of files, and the parameters of what learns them."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,53 +12,19 @@ from mmgraph.deep.training.learned_net import LearnedNet
 from mmgraph.deep.training.net import Net, NetDesign
 from mmgraph.deep.training.options import NetTraining
 from mmgraph.formats.json_object import JsonObject
-from mmgraph.graph.errors import FormatError, MmgraphError
-from mmgraph.graph.storage.whole_files import checked_path
-from mmgraph.predictors.deep.deep_classifier import DeepClassifier
+from mmgraph.graph.errors import FormatError
 from mmgraph.predictors.stored.leaves import restored_preparation, take_apart
-from mmgraph.predictors.stored.parts import Parts, read_parts, write_parts
-from mmgraph.predictors.stored.row_classifiers import check_writable
-from mmgraph.predictors.stored.tempered import (
-    modalities_entry,
-    restore_tempered,
-    restored_modalities,
-    tempered_parts,
-    whole,
-)
+from mmgraph.predictors.stored.parts import Parts
 
 _MOST_NUMBERS = 10**9
 """The parameters for which a file may set memory aside."""
 
 
-def write_model(classifier: DeepClassifier, path: str | os.PathLike[str]) -> None:
-    """Write a fitted classifier, with the rows that it learned powers from, to a directory.
-
-    Raises
-    ------
-    FormatError
-        If it is not fitted, or the place cannot be written.
-    MissingExtraError
-        If skops is not installed.
-    """
-    path = checked_path(path)
-    check_writable(classifier, DeepClassifier, path)
-    try:
-        parts = tempered_parts(classifier, net_parts)
-    except MmgraphError as error:
-        raise FormatError(f"{path}: {error}") from error
-    training = classifier.training
-    parts.settings["parameters"] = {
-        "modalities": modalities_entry(classifier),
-        "encoders": classifier.encoders,
-        "fusion": classifier.fusion,
-        "members": int(classifier.members),
-        "width": int(classifier.width),
-        "training": training.as_dict() if isinstance(training, NetTraining) else training,
-        "is_record": isinstance(training, NetTraining),
-        "folds": int(classifier.folds),
-        "random_state": whole(classifier.random_state),
-    }
-    write_parts(path, classifier.file_kind, parts)
+def training_entries(training: NetTraining | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what JSON says of a parameter ``training``: a record, a mapping or nothing."""
+    if isinstance(training, NetTraining):
+        return {"training": training.as_dict(), "is_record": True}
+    return {"training": training, "is_record": False}
 
 
 def net_parts(learned: LearnedNet) -> Parts:
@@ -67,11 +32,12 @@ def net_parts(learned: LearnedNet) -> Parts:
     parts = Parts({"design": learned.net.design.as_dict()})
     for name, tensor in learned.net.state_dict().items():
         parts.add(f"net:{name}", tensor.cpu())
-    parts.put("inputs", *map(_input_parts, learned.inputs.values()), several=True)
+    parts.put("inputs", *map(input_parts, learned.inputs.values()), several=True)
     return parts
 
 
-def _input_parts(made: ModalityInput) -> Parts:
+def input_parts(made: ModalityInput) -> Parts:
+    """Return what the scale of a modality is made of."""
     if isinstance(made, ColumnsInput):
         parts = Parts({"kind": "columns"})
         take_apart(made.preparation, parts)
@@ -80,46 +46,6 @@ def _input_parts(made: ModalityInput) -> Parts:
         parts.add("mean", made.mean)
         parts.add("deviation", made.deviation)
     return parts
-
-
-def restored_model(document: JsonObject, path: Path, size_limit: int) -> DeepClassifier:
-    """Return the classifier of a directory whose ``network.json`` is read already.
-
-    Raises
-    ------
-    FormatError
-        If a file is missing, damaged, or not what the others say, or holds a type that is not
-        trusted.
-    MissingExtraError
-        If skops is not installed.
-    """
-    parts = read_parts(document, path, size_limit)
-    entry = JsonObject(f"{document.where}, parameters", document.get("parameters", dict))
-    seed = entry.members.get("random_state")
-    try:
-        classifier = DeepClassifier(
-            restored_modalities(entry),
-            encoders=restored_encoders(entry),
-            fusion=entry.get("fusion", str),
-            members=entry.get("members", int),
-            width=entry.get("width", int),
-            training=restored_training(entry),
-            folds=entry.get("folds", int),
-            random_state=None if seed is None else entry.get("random_state", int),
-        )
-        classifier.net_ = restore_tempered(classifier, parts, restored_net)
-    except FormatError:
-        raise
-    except (MmgraphError, TypeError, ValueError) as error:
-        raise FormatError(f"{document.where}: {error}") from None
-    held_out = [model for model, _ in classifier._held_out] if classifier.temper else []
-    for learned in (classifier.net_, *held_out):
-        alike = learned.net.design.outputs == len(classifier.prior_)
-        if not alike or tuple(learned.inputs) != classifier.told_:
-            raise FormatError(
-                f"{document.where}: a net has other classes or modalities than the classifier"
-            )
-    return classifier
 
 
 def restored_net(parts: Parts) -> LearnedNet:
@@ -133,7 +59,7 @@ def restored_net(parts: Parts) -> LearnedNet:
     document = JsonObject(parts.where, parts.settings)
     entry = JsonObject(f"{parts.where}, design", document.get("design", dict))
     shapes = {m: tuple(s) for m, s in entry.get("shapes", dict).items()}
-    made = [_restored_input(part) for part in parts.parts("inputs")]
+    made = [restored_input(part) for part in parts.parts("inputs")]
     if [one.shape for one in made] != list(shapes.values()):
         raise FormatError(f"{parts.where}: the inputs are not of the shapes that the net takes")
     encoders = {m: (name, dict(o)) for m, (name, o) in entry.get("encoders", dict).items()}
@@ -151,8 +77,11 @@ def restored_net(parts: Parts) -> LearnedNet:
     if sum(tensor.numel() for tensor in numbers.values()) > _MOST_NUMBERS:
         raise FormatError(f"{parts.where}: the net has more than {_MOST_NUMBERS} parameters")
     # On no device first: a file that lies about its sizes sets no memory aside.
-    with torch.device("meta"):
-        net = Net(design, torch.Generator())
+    try:
+        with torch.device("meta"):
+            net = Net(design, torch.Generator())
+    except (KeyError, RuntimeError) as error:  # no encoder of a modality, sizes below zero
+        raise FormatError(f"{parts.where}: the net's design is none ({error})") from None
     tensors = {}
     for name, tensor in net.state_dict().items():
         table = parts.take(f"net:{name}", *tensor.shape, dtype=tensor.dtype)
@@ -162,7 +91,14 @@ def restored_net(parts: Parts) -> LearnedNet:
     return LearnedNet(net.eval().requires_grad_(False), dict(zip(shapes, made, strict=True)))
 
 
-def _restored_input(parts: Parts) -> ModalityInput:
+def restored_input(parts: Parts) -> ModalityInput:
+    """Return the scale of :func:`input_parts`.
+
+    Raises
+    ------
+    FormatError
+        If the parts are not those of one.
+    """
     document = JsonObject(parts.where, parts.settings)
     if document.choice("kind", {"columns": True, "channels": False}):
         made: ModalityInput = ColumnsInput(restored_preparation(parts))
@@ -179,7 +115,7 @@ def _restored_input(parts: Parts) -> ModalityInput:
 
 
 def restored_training(entry: JsonObject) -> Any:
-    """The parameter of that name, as it was: a record, a mapping or nothing."""
+    """Return the parameter of :func:`training_entries`, as it was."""
     if entry.members.get("training") is None:
         return None
     options = entry.get("training", dict)
@@ -188,7 +124,7 @@ def restored_training(entry: JsonObject) -> Any:
 
 
 def restored_encoders(entry: JsonObject) -> Any:
-    """The parameter of that name: lists of JSON are pairs."""
+    """Return the parameter ``encoders``: lists of JSON are pairs."""
     names = entry.get("encoders", object)
     if isinstance(names, list):
         return tuple(names)

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from mmgraph.deep.training.options import NetTraining
 from mmgraph.formats.json_object import JsonObject
 from mmgraph.formats.native.directory import write_document
 from mmgraph.graph.errors import FormatError, MmgraphError
@@ -17,11 +16,12 @@ from mmgraph.predictors.deep.hybrid_classifier import FUSION_OF, HybridClassifie
 from mmgraph.predictors.pooling.pooled_leaves import FittedPlace, PlacedLeaf
 from mmgraph.predictors.pooling.powers import HeldOut
 from mmgraph.predictors.stored.classifiers import parameter_entries, restored_parameters
-from mmgraph.predictors.stored.deep_classifiers import (
+from mmgraph.predictors.stored.deep.nets import (
     net_parts,
     restored_encoders,
     restored_net,
     restored_training,
+    training_entries,
 )
 from mmgraph.predictors.stored.leaves import (
     fitted_parts,
@@ -84,14 +84,12 @@ def _leaf_parts(leaf: FittedPlace) -> Parts:
 
 
 def _parameters(classifier: HybridClassifier, files: dict[str, bytes]) -> dict[str, Any]:
-    options = classifier.options
     return {
         **parameter_entries(classifier, files),
         "encoders": classifier.encoders,
         "hybrid_training": classifier.training,
         "members": int(classifier.members),
-        "training": options.as_dict() if isinstance(options, NetTraining) else options,
-        "is_record": isinstance(options, NetTraining),
+        **training_entries(classifier.options),
     }
 
 
