@@ -81,6 +81,8 @@ class Tested:
         How many rows each fold learned from.
     absent : tuple of tuple of str
         Of each fold, the classes that are in none of these.
+    shares : ndarray, shape (folds, classes), optional
+        Of each fold, the shares of the classes among them: the answers given nothing.
     """
 
     split: str
@@ -90,6 +92,7 @@ class Tested:
     groups: Int64[np.ndarray, " rows"] | None
     training_rows: tuple[int, ...]
     absent: tuple[tuple[str, ...], ...] = ()
+    shares: Float64[np.ndarray, "folds classes"] | None = None
 
 
 class Failure(NamedTuple):

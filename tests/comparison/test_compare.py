@@ -21,6 +21,7 @@ from mmgraph.comparison.costs.measuring import measured
 from mmgraph.comparison.protocol import task
 from mmgraph.comparison.protocol.plan import INNER_FOLDS
 from mmgraph.comparison.report.comparison_report import ComparisonReport
+from mmgraph.comparison.report.contributions import contributions
 from mmgraph.comparison.results import Condition
 from mmgraph.data.folds import SplitWarning
 from mmgraph.data.multimodal_data import MultimodalData
@@ -284,6 +285,11 @@ def test_costs_are_of_plain_fits_and_the_memory_of_one_more(
         assert one.costs["parameters"] == 0
         assert one.costs["peak_bytes"] >= 0
     assert compare(data(), {"watched": watching}, **options).to_json() == report.to_json()
+    # Given nothing the shares of the classes answer, though no model of them is compared.
+    values = [v for v in contributions(report) if v.metric == "accuracy"]
+    assert {v.modality for v in values} == {"number", "noise"}
+    accuracy = report.row(report.answers[0])["accuracy"]
+    assert sum(v.value for v in values) == pytest.approx(accuracy - 0.5)
     assert lines(watching.path) == logged
 
 

@@ -146,6 +146,7 @@ def tested_rows(plan: Plan) -> tuple[Tested, ...]:
                 np.repeat(np.arange(len(sizes)), sizes),
                 None if data.groups is None else data.groups.codes[split.tested],
                 tuple(len(training) for training, _ in split.folds), tuple(absent),
+                np.stack([class_shares(data.rows(training)) for training, _ in split.folds]),
             )
         )  # fmt: skip
     return tuple(records)

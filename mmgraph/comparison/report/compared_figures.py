@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
+from mmgraph.comparison.costs.pareto import pareto_front
 from mmgraph.comparison.report.differences import ROPE, Difference, PairedRows
 from mmgraph.comparison.results import About, Answers, Condition, Failure, Tested
 from mmgraph.graph.errors import MmgraphError, check_choice, suggestion
@@ -198,12 +201,8 @@ class ComparedFigures:
             for one in self.answers_given_all(split)
             if "train_seconds" in one.costs
         }
-        front = [
-            model
-            for model, (seconds, loss) in points.items()
-            if not any(
-                other[0] <= seconds and other[1] <= loss and other != (seconds, loss)
-                for other in points.values()
-            )
-        ]
+        if not points:
+            return []
+        on_front = pareto_front(np.array([*points.values()]))
+        front = [model for model, on in zip(points, on_front, strict=True) if on]
         return sorted(front, key=lambda model: points[model])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64
 
-from mmgraph.causal.modalities.information.by_modality import shapley_weights
-from mmgraph.comparison.report.compared_figures import PRIOR, ComparedFigures
-from mmgraph.comparison.report.differences import METRICS, row_values
-from mmgraph.comparison.results import Answers
-from mmgraph.learning.prediction.noise import standard_error
+from mmgraph.causal.estimation.estimators.intervals import FewGroupsWarning
+from mmgraph.comparison.report.compared_figures import PRIOR, ComparedFigures, Given
+from mmgraph.comparison.report.differences import METRICS
+from mmgraph.comparison.statistics.shapley import shapley_intervals
 
 
 class Contribution(NamedTuple):
@@ -36,34 +37,38 @@ class Contribution(NamedTuple):
 def contributions(figures: ComparedFigures) -> list[Contribution]:
     """Return the Shapley values of all models that were asked of every set of modalities.
 
-    Given nothing a model's answer is its own or, where it was not asked, the prior's.
+    Given nothing a model's answer is its own or, where it was not asked, the shares of the classes
+    among the training rows of each fold.
     """
     found = []
-    weights = shapley_weights(figures.all_modalities)
     for split in figures.splits:
         tested = figures.of_split(split)
         for model in figures.models:
-            by_set = _by_set(figures, model, split, list(next(iter(weights.values()))))
-            if model == PRIOR or by_set is None:
+            tables = _tables(figures, model, split)
+            if model == PRIOR or tables is None:
                 continue
             for metric, sign in METRICS.items():
-                told = {s: sign * row_values(a, tested, metric) for s, a in by_set.items()}
-                for modality, by_members in weights.items():
-                    parts = np.sum([w * told[s] for s, w in by_members.items()], axis=0)
-                    error = standard_error(parts, tested.groups)
-                    value = float(parts.mean())
-                    found.append(Contribution(model, split, str(modality), metric, value, error))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", FewGroupsWarning)  # the page warns of them
+                    values = shapley_intervals(
+                        tables, tested.codes, tested.groups, metric=metric, kind="analytical"
+                    )
+                found += [
+                    Contribution(model, split, m, metric, sign * one.value, one.standard_error)
+                    for m, one in values.items()
+                ]
     return found
 
 
-def _by_set(
-    figures: ComparedFigures, model: str, split: str, sets: list[frozenset[str]]
-) -> dict[frozenset[str], Answers] | None:
-    """The answers given each set of modalities; None where one is lacking."""
-    answers = {
-        members: figures.find(model, split, tuple(members))
-        or (None if members else figures.find(PRIOR, split))
-        for members in sets
-    }
-    complete = {s: one for s, one in answers.items() if one is not None}
-    return complete if len(complete) == len(sets) else None
+def _tables(
+    figures: ComparedFigures, model: str, split: str
+) -> dict[Given, Float64[np.ndarray, "rows classes"]] | None:
+    """Probabilities given each set of modalities; None where one is lacking."""
+    asked = {given: figures.find(model, split, given) for given in (*figures.sets(split), ())}
+    tables = {given: one.probabilities for given, one in asked.items() if one is not None}
+    tested, prior = figures.of_split(split), figures.find(PRIOR, split)
+    if tested.shares is not None:
+        tables.setdefault((), tested.shares[tested.folds])
+    elif prior is not None:
+        tables.setdefault((), prior.probabilities)
+    return tables if len(tables) == 2 ** len(figures.all_modalities) else None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmgraph.comparison.conditions.robustness import robustness
 from mmgraph.comparison.report.compared_figures import ComparedFigures
 from mmgraph.comparison.results import Answers
+from mmgraph.comparison.statistics.robustness import effective_robustness, relative_robustness
 
 LABELS = "labels"
+REFERENCE = "late_fusion"
+"""The model of which effective robustness is relative, as in MultiBench."""
 DISTURBANCES = {
     "noise": "Gaussian noise (standard deviations)",
     "cells": "cells dropped (share)",
@@ -27,8 +29,9 @@ class Curve:
     levels, accuracy, log_loss : tuple of float
         In increasing order; without disturbance the level is 0, and of labels 1.
     relative_robustness, effective_robustness : float or None
-        Of a disturbance, see :class:`~mmgraph.comparison.conditions.robustness.Robustness`; the
-        latter beside late fusion, None where that was not compared.
+        Of the accuracy under a disturbance, see
+        :func:`~mmgraph.comparison.statistics.robustness.relative_robustness` and
+        ``effective_robustness``: the latter beside late fusion, None where that was not compared.
     """
 
     model: str
@@ -52,7 +55,7 @@ def curves(figures: ComparedFigures, *kinds: str) -> list[Curve]:
             levels = by_model.setdefault(one.model, _undisturbed(figures, one))
             levels[level] = one
     return [
-        _curve(figures, model, place, answers)
+        _curve(figures, model, place, answers, by_model.get(REFERENCE, {}))
         for place, by_model in disturbed.items()
         for model, answers in by_model.items()
     ]
@@ -81,15 +84,17 @@ def _curve(
     model: str,
     place: tuple[str, str, str],
     answers: dict[float, Answers],
+    reference: dict[float, Answers],
 ) -> Curve:
     split, kind, modality = place
     levels = tuple(sorted(answers))
-    accuracy, log_loss = (
-        tuple(float(figures.row(answers[level])[metric]) for level in levels)
-        for metric in ("accuracy", "log_loss")
+    accuracy, log_loss, beside = (
+        tuple(float(figures.row(said[level])[metric]) for level in levels if level in said)
+        for said, metric in ((answers, "accuracy"), (answers, "log_loss"), (reference, "accuracy"))
     )
-    held = None
+    relative = effective = None
     if kind in DISTURBANCES and len(levels) > 1:
-        held = robustness(figures.answers, figures.of_split(split), model, kind, modality)
-    relative, effective = (None, None) if held is None else (held.relative, held.effective)
+        relative = relative_robustness(levels, accuracy)
+        if len(beside) == len(levels):
+            effective = effective_robustness(levels, accuracy, beside)
     return Curve(model, split, kind, modality, levels, accuracy, log_loss, relative, effective)

@@ -8,14 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mmgraph as mm
-from mmgraph.comparison import results
 from mmgraph.comparison.conditions.disturbance import LEVELS, disturbances, disturbed
 from mmgraph.comparison.conditions.few_labels import few_labels
 from mmgraph.comparison.conditions.modality_sets import asked_sets, every_set
-from mmgraph.comparison.conditions.robustness import robustness
-from mmgraph.comparison.results import Answers, Condition
+from mmgraph.comparison.results import Condition
 from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.graph.errors import LearningError, MmgraphError, UnknownVariableError
+from mmgraph.graph.errors import LearningError, UnknownVariableError
 
 ROWS = 400
 
@@ -148,32 +146,6 @@ def test_few_labels_of_groups_are_whole_groups():
         chosen, sizes = np.unique(groups[few], return_counts=True)
         np.testing.assert_array_equal(sizes, chosen + 1)
         assert share * 210 <= len(few) < share * 210 + 20
-
-
-def curves(**accuracies: list[float]) -> tuple[list[Answers], results.Tested]:
-    """Models that are right in such shares of 100 rows, at the levels 0, 1 and 2 of noise."""
-    codes = np.zeros(100, np.int64)
-    answers = []
-    for model, curve in accuracies.items():
-        for level, accuracy in enumerate(curve):
-            right = np.arange(100) < round(100 * accuracy)
-            condition = Condition("noise", "sound", float(level)) if level else Condition()
-            table = np.stack([right, ~right], 1).astype(float)
-            answers.append(Answers(model, "deep", "random", ("sound",), condition, table))
-    return answers, results.Tested("random", codes, codes, codes, None, (100,))
-
-
-def test_robustness_is_the_area_under_the_whole_curve_and_above_that_of_late_fusion():
-    answers, tested = curves(mine=[0.9, 0.8, 0.5], late_fusion=[0.8, 0.6, 0.3])
-    mine = robustness(answers, tested, "mine", "noise", "sound")
-    assert (mine.levels, mine.accuracies) == ((0.0, 1.0, 2.0), (0.9, 0.8, 0.5))
-    assert mine.relative == pytest.approx((0.85 + 0.65) / 2)
-    assert mine.effective == pytest.approx((0.05 + 0.1) / 2)  # .1 and .1 lost less
-    late = robustness(answers, tested, "late_fusion", "noise", "sound")
-    assert late.effective == pytest.approx(0.0)
-    assert robustness(answers, tested, "mine", "noise", "sound", None).effective is None
-    with pytest.raises(MmgraphError, match="'other' has no answers under 'noise' of 'sound'"):
-        robustness(answers, tested, "other", "noise", "sound")
 
 
 def test_modalities_that_are_folded_share_no_noise_with_others():
