@@ -312,8 +312,8 @@ def block_of(modality: str, given: Any) -> Block:
             if len(lengths) > 1 and max(map(len, lengths)) > 2:
                 first, other = sorted(lengths)[:2]
                 raise LearningError(
-                    f"arrays of a modality are of one shape; '{modality}' has some of shape "
-                    f"{first}, and some of {other}"
+                    f"images (arrays) of '{modality}' differ in size: some have shape {first}, "
+                    f"and some {other}; arrays of a modality are of one shape"
                 )
             if len(lengths) > 1 or any(np.ndim(cell) == 2 for cell in given if cell is not None):
                 return Sequences.of(modality, given)

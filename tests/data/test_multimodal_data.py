@@ -185,17 +185,33 @@ def test_continuous_targets_and_missing_ones():
         ({"x": [[1.0]]}, {"target": ["a", "b"]}, "target of the data: 2 rows, where"),
         ({"x": [[1.0]]}, {"groups": ["a", "b"]}, "groups of the data: 2 rows, where"),
         ({"x": [[1.0]]}, {"weights": [-1.0]}, "the weight of row 0 of the data is -1; weights are"),
-        ({"x": [np.ones((2, 2)), np.ones((2, 3))]}, {}, "'x', row 1: a sequence has shape"),
+        (
+            {"x": [None, np.ones((6, 4)), np.ones((5, 5))]},
+            {},
+            r"'x', row 2: images or sequences differ in size: \(5, 5\), and \(6, 4\) in row 1; "
+            "images are of one shape, sequences have one number of channels",
+        ),
+        (
+            {"x": [np.ones((6, 4)), np.ones(5)]},
+            {},
+            r"row 1: images or sequences differ in size: \(5,\), and \(6, 4\) in row 0",
+        ),
         (
             {"x": [None, np.ones((4, 4, 3)), np.ones((4, 5, 3))]},
             {},
-            r"one shape; 'x' has some of shape \(4, 4, 3\), and some of \(4, 5, 3\)",
+            r"images \(arrays\) of 'x' differ in size: some have shape \(4, 4, 3\), and some "
+            r"\(4, 5, 3\)",
         ),
     ],
 )
 def test_what_is_no_data(modalities, options, message):
     with pytest.raises(LearningError, match=message):
         MultimodalData.of(modalities, **options)
+
+
+def test_arrays_of_equal_width_and_other_heights_are_sequences():
+    block = MultimodalData.of({"x": [np.ones((6, 4)), None, np.ones((5, 4))]}).block("x")
+    assert [None if v is None else v.shape for v in block.values] == [(6, 4), None, (5, 4)]
 
 
 def test_what_cannot_be_asked_or_joined():

@@ -50,7 +50,7 @@ class Sequences(Block):
             If a row is no sequence of numbers (which), or channels differ in number.
         """
         rows: list[np.ndarray | None] = []
-        channels = None
+        channels, first = None, ""
         for number, given in enumerate(values):
             if given is None:
                 rows.append(None)
@@ -61,13 +61,18 @@ class Sequences(Block):
                     f"'{modality}', row {number}: the sequence has length zero; a missing one is "
                     "None"
                 )
-            array = array[:, None] if array.ndim == 1 else array
-            if array.ndim != 2 or (channels is not None and array.shape[1] != channels):
+            shape, array = array.shape, array[:, None] if array.ndim == 1 else array
+            if array.ndim != 2:
                 raise LearningError(
-                    f"'{modality}', row {number}: a sequence has shape (steps, "
-                    f"{channels or 'channels'}), not {array.shape}"
+                    f"'{modality}', row {number}: a sequence has shape (steps, channels), not "
+                    f"{shape}"
                 )
-            channels = array.shape[1]
+            if channels is not None and array.shape[1] != channels:
+                raise LearningError(
+                    f"'{modality}', row {number}: images or sequences differ in size: {shape}, and "
+                    f"{first}; images are of one shape, sequences have one number of channels"
+                )
+            channels, first = array.shape[1], first or f"{shape} in row {number}"
             rows.append(array)
         return cls(tuple(rows), channels)
 
