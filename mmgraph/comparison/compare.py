@@ -82,8 +82,10 @@ def compare(
         each), where ``given`` does not say which; ``"refitted"``: the same kind of model fitted on
         each of these sets alone; ``"noise"``: each modality under Gaussian noise, and with cells or
         rows of it dropped (:data:`~mmgraph.comparison.conditions.disturbance.LEVELS`);
-        ``"labels"``: 1, 5 and 20% of the training rows; ``"costs"``: the memory that a fit takes,
-        by one more of the first fold in a process of its own.
+        ``"labels"``: 1, 5 and 20% of the training rows, of each class at least two, with the
+        setting that is chosen for all rows; the condition's level is the share that is reached;
+        ``"costs"``: the memory that a fit takes, by one more of the first fold in a process of its
+        own.
     **options
         ``tune`` (bool): whether inner folds of the training rows, of whole groups where outer ones
         are, choose among the published settings of each model by log-loss; by default it has its

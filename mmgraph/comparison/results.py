@@ -22,7 +22,7 @@ class Condition(NamedTuple):
     modality : str
         Which one is disturbed.
     level : float
-        Standard deviations of noise, or a share.
+        Standard deviations of noise, or a share; of training rows the one reached, over all folds.
     """
 
     kind: str = "none"

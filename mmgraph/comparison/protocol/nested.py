@@ -107,7 +107,7 @@ def _answers(
                 Answers(
                     kind.name, kind.family, split.split, given, condition, np.concatenate(tables),
                     _mean_costs([*(fold[place][1] for fold in folds), *apart]) if is_plain else {},
-                    settings if condition.kind != "labels" else (kind.settings[0],) * len(folds),
+                    settings,
                 )
             )  # fmt: skip
     return records

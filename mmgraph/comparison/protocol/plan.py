@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmgraph.comparison.conditions.disturbance import disturbances
-from mmgraph.comparison.conditions.few_labels import SHARES, few_labels
+from mmgraph.comparison.conditions.few_labels import FewLabels, shares_reached
 from mmgraph.comparison.cross_validation import CrossValidation
 from mmgraph.comparison.held_out import Situation
 from mmgraph.comparison.models.named import ModelKind, Setting
@@ -71,17 +71,26 @@ class Plan:
         """Return how many fits a model takes in all."""
         tried = len(self.settings(kind))
         inner = 0 if tried < 2 else tried * INNER_FOLDS
-        in_fold = inner + 1 + len(self._sets_refitted) + len(self._shares)
+        in_fold = inner + 1 + len(self._sets_refitted)
         apart = len(self.splits) * ("costs" in self.conditions)
-        return sum(len(split.folds) for split in self.splits) * in_fold + apart
+        return apart + sum(
+            len(split.folds) * (in_fold + len(few))
+            for split, few in zip(self.splits, self._few_labels, strict=True)
+        )
 
     @property
     def _sets_refitted(self) -> Sequence[Situation]:
         return self.sets[1:] if "refitted" in self.conditions else ()
 
-    @property
-    def _shares(self) -> Sequence[float]:
-        return SHARES if "labels" in self.conditions else ()
+    @cached_property
+    def _few_labels(self) -> Sequence[Sequence[FewLabels]]:
+        """By split, the shares of training rows that are learned from."""
+        if "labels" not in self.conditions:
+            return [()] * len(self.splits)
+        return [
+            shares_reached(split.data, [training for training, _ in split.folds], self.seed)
+            for split in self.splits
+        ]
 
     def inner(self, kind: ModelKind, split: int, fold: int) -> list[Task]:
         """Return the fits by which a setting is chosen: of each setting, one in each inner fold.
@@ -111,13 +120,13 @@ class Plan:
         for given in self._sets_refitted:
             what = f"refitted on {', '.join(given)}"
             tasks.append(self._task(chosen, place, what, rows, Condition("refitted"), given))
-        training, test = rows
-        for share in self._shares:
-            # Few labels are too few to choose by: the default setting learns from them.
-            few = training[few_labels(data.rows(training), share, self.seed)]
-            condition = Condition("labels", "", share)
-            default = (kind, kind.settings[0])
-            tasks.append(self._task(default, place, f"{share:.0%} of rows", (few, test), condition))
+        for few in self._few_labels[split]:
+            learned = (few.rows[fold], rows[1])
+            what = f"{100 * few.share:.4g}% of rows"
+            # Few labels are too few to choose by: one setting learns from many and from few.
+            tasks.append(
+                self._task(chosen, place, what, learned, Condition("labels", "", few.share))
+            )
         if "costs" in self.conditions and fold == 0:
             tasks.append(self._task(chosen, place, "costs", rows, COSTS))
         return tasks

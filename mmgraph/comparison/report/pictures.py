@@ -97,7 +97,7 @@ def label_curves(figures: ComparedFigures, found: Sequence[Curve]) -> Picture | 
         name_axes(axes, "share of the training rows", metric)
         as_chart(axes)
     _legend(figure, [curve.model for curve in found], left)
-    said = ", ".join(f"{c.model} {c.accuracy[0]:.2f} at {c.levels[0]:.0%}" for c in found)
+    said = ", ".join(f"{c.model} {c.accuracy[0]:.2f} at {100 * c.levels[0]:.3g}%" for c in found)
     return Picture(
         as_svg(figure, f"Accuracy of models with few labels: {said}"),
         "What each model reaches when it learns from a share of the training rows.",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import mmgraph as mm
 from mmgraph.comparison.conditions.disturbance import LEVELS, disturbances, disturbed
-from mmgraph.comparison.conditions.few_labels import few_labels
+from mmgraph.comparison.conditions.few_labels import few_labels, shares_reached
 from mmgraph.comparison.conditions.modality_sets import asked_sets, every_set
 from mmgraph.comparison.results import Condition
 from mmgraph.data.multimodal_data import MultimodalData
@@ -138,14 +138,23 @@ def test_few_labels_are_nested_and_of_every_class(seed: int, share: float):
     assert (np.diff(few) > 0).all()
 
 
-def test_few_labels_of_groups_are_whole_groups():
-    groups = np.repeat(np.arange(20), np.arange(20) + 1)
-    rows = MultimodalData.of({"x": np.zeros((210, 1))}, np.arange(210) % 2, groups=groups)
-    for share in (0.01, 0.2, 0.5):
-        few = few_labels(rows, share, 5)
-        chosen, sizes = np.unique(groups[few], return_counts=True)
-        np.testing.assert_array_equal(sizes, chosen + 1)
-        assert share * 210 <= len(few) < share * 210 + 20
+def test_few_labels_are_of_all_groups():
+    groups = np.repeat(np.arange(6), 40)
+    rows = MultimodalData.of({"x": np.zeros((240, 1))}, np.arange(240) % 3, groups=groups)
+    sizes = [len(few_labels(rows, share, 5)) for share in (0.01, 0.05, 0.2)]
+    assert sizes == [6, 12, 48]
+    assert len({*groups[few_labels(rows, 0.2, 5)]}) == 6
+
+
+def test_shares_of_labels_are_those_reached_and_stand_once():
+    rows = MultimodalData.of({"x": np.zeros((60, 1))}, np.arange(60) % 3)
+    trainings = [np.arange(40), np.arange(20, 60)]
+    one, other = shares_reached(rows, trainings, 0)
+    assert [few.share for few in (one, other)] == [6 / 40, 9 / 40]  # 1% and 5% are two a class
+    assert [len(r) for r in (*one.rows, *other.rows)] == [6, 6, 9, 9]
+    assert {*one.rows[1].tolist()} <= {*range(20, 60)}
+    least = MultimodalData.of({"x": np.zeros((6, 1))}, [0, 1, 2] * 2)
+    assert shares_reached(least, [np.arange(6)], 0) == []
 
 
 def test_modalities_that_are_folded_share_no_noise_with_others():
