@@ -33,7 +33,7 @@ class EncodedField(nn.Module):
     has a table of energies (or one number, the cost of unequal labels), learned with the encoder
     through inference: exact on chains, trees and small grids, or mean field with a fixed number of
     updates, which gradients run through. Part by part, the encoder is trained by itself
-    (:meth:`unaries`), and then the energies alone (:meth:`energies_alone`) on elements that it has
+    (:meth:`unaries`), and then the energies alone (:meth:`graphical`) on elements that it has
     not learned from. An element of which nothing is there has its neighbours' evidence alone.
 
     Parameters
@@ -153,7 +153,7 @@ class EncodedField(nn.Module):
         """
         return log_loss(self(cells), labels)
 
-    def energies_alone(self) -> list[nn.Parameter]:
+    def graphical(self) -> list[nn.Parameter]:
         """Return the parameters that are learned last where training is part by part."""
         return [self.energies]
 

@@ -22,7 +22,7 @@ class EncodedNetwork(nn.Module):
     a variable between the target and a modality. Inference is exact, and gradients run through it
     into encoders and tables, so that a loss of the answer trains both, end to end. Part by part,
     an encoder is trained by itself (on the labels of its variable), and the tables alone with what
-    the encoders say of rows that they have not learned from: :meth:`tables_alone`.
+    the encoders say of rows that they have not learned from: :meth:`graphical`.
 
     A modality that is missing in a row is no evidence there, and the network marginalises it.
 
@@ -134,7 +134,7 @@ class EncodedNetwork(nn.Module):
             raise LearningError("rows have nothing that the network could be asked by")
         return self.tables.log_posterior(self.target, likelihoods, observed)
 
-    def tables_alone(self) -> list[nn.Parameter]:
+    def graphical(self) -> list[nn.Parameter]:
         """Return the parameters that are learned last where training is part by part."""
         return list(self.tables.parameters())
 

@@ -19,7 +19,6 @@ from mmgraph.deep.losses.loss import Loss
 from mmgraph.deep.training.learned_net import LearnedNet
 from mmgraph.deep.training.learner import NetLearner, shares_of_classes, task_loss
 from mmgraph.deep.training.options import NetTraining
-from mmgraph.learning.training.data_parallel import Processes
 
 _FOLDS = 5
 _MEASUREMENTS = 10
@@ -34,17 +33,12 @@ class BlendingLearner(NetLearner):
     """
 
     def __init__(
-        self,
-        learned: LearnedNet,
-        data: MultimodalData,
-        options: NetTraining,
-        processes: Processes,
-        loss: Loss,
+        self, learned: LearnedNet, data: MultimodalData, options: NetTraining, loss: Loss
     ) -> None:
         rarest = np.unique(data.codes, return_counts=True)[1].min()
         count = _FOLDS if data.groups is not None else int(np.clip(rarest, 2, _FOLDS))
         steps, others = folds_of(data, count, options.seed)[0]
-        super().__init__(learned, data.rows(steps), options, processes, loss)
+        super().__init__(learned, data.rows(steps), options, loss)
         self.fusion = cast(GradientBlending, self.net.fusion)
         self.task = task_loss(self.net.design.fusion, options)
         held_out, device = data.rows(others), learned.device

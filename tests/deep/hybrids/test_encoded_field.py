@@ -10,9 +10,10 @@ import torch
 
 from mmgraph.deep.encoders.mlp import MLP
 from mmgraph.deep.hybrids.encoded_field import EncodedField, log_loss
-from mmgraph.deep.hybrids.learning import HybridTraining, learn_hybrid
+from mmgraph.deep.hybrids.learning import learn_hybrid
 from mmgraph.deep.inputs.cells import Cells
 from mmgraph.deep.packs.pack import Pack
+from mmgraph.deep.training.options import AdamWTraining
 from mmgraph.graph.errors import GraphError, LearningError
 
 PACK = Pack(1, torch.Generator())
@@ -118,7 +119,7 @@ def test_end_to_end_tells_more_than_each_pixel_alone_and_no_less_than_part_by_pa
     cells, labels = squares(24, 0)
     held_out, their_labels = squares(12, 1)
     test, truth = squares(20, 2)
-    options = HybridTraining(epochs=8, batch_size=6, learning_rate=0.05, warm_up_epochs=2.0)
+    options = AdamWTraining(epochs=8, batch_size=6, learning_rate=0.05, warm_up_epochs=2.0)
     every = torch.arange(64)
 
     def rows(fields: torch.Tensor) -> torch.Tensor:
@@ -132,18 +133,19 @@ def test_end_to_end_tells_more_than_each_pixel_alone_and_no_less_than_part_by_pa
         return log_loss(logs.reshape(len(logs), -1, 64, 2), known)
 
     whole = field((8, 8), updates=3)
-    learn_hybrid(whole, PACK, lambda i: loss(whole, i, cells, labels), 24, options)  # fmt: skip
+    count = {"rows": 24}
+    learn_hybrid(whole, PACK, lambda i: loss(whole, i, cells, labels), count, options)
     parts = field((8, 8), updates=3)
     learn_hybrid(
         parts, PACK,
-        lambda i: pixelwise(parts, cells.rows(rows(i)), labels[i]), 24, options,
+        lambda i: pixelwise(parts, cells.rows(rows(i)), labels[i]), count, options,
         learned=list(parts.encoder.parameters()),
     )  # fmt: skip
     alone = float(pixelwise(parts, test, truth).detach())
     learn_hybrid(
         parts, PACK,
-        lambda i: loss(parts, i, held_out, their_labels), 12, options,
-        learned=parts.energies_alone(),
+        lambda i: loss(parts, i, held_out, their_labels), {"rows": 12}, options,
+        learned=parts.graphical(),
     )  # fmt: skip
     together = float(whole.loss(test, truth).detach())
     one_by_one = float(parts.loss(test, truth).detach())

@@ -9,9 +9,10 @@ import torch
 import mmgraph as mm
 from mmgraph.deep.encoders.mlp import MLP
 from mmgraph.deep.hybrids.encoded_network import EncodedNetwork
-from mmgraph.deep.hybrids.learning import HybridTraining, learn_hybrid
+from mmgraph.deep.hybrids.learning import learn_hybrid
 from mmgraph.deep.inputs.cells import Cells
 from mmgraph.deep.packs.pack import Pack
+from mmgraph.deep.training.options import AdamWTraining
 from mmgraph.graph.errors import LearningError, UnknownVariableError, ZeroProbabilityError
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
@@ -144,7 +145,7 @@ def rows_of_a_latent(rows: int, seed: int) -> tuple[dict[str, Cells], torch.Tens
 def test_training_end_to_end_lowers_the_loss_and_resumes_bit_for_bit(tmp_path):
     rows, labels = rows_of_a_latent(200, 0)
     test, truth = rows_of_a_latent(300, 1)
-    options = HybridTraining(epochs=6, batch_size=50, warm_up_epochs=1.0)
+    options = AdamWTraining(epochs=6, batch_size=50, warm_up_epochs=1.0)
 
     def losses(model: EncodedNetwork):
         def of(index: torch.Tensor) -> torch.Tensor:
@@ -155,7 +156,7 @@ def test_training_end_to_end_lowers_the_loss_and_resumes_bit_for_bit(tmp_path):
 
     model, pack = hybrid()
     before = -model(test)[:, torch.arange(300), truth].detach().mean()
-    report = learn_hybrid(model, pack, losses(model), 200, options)
+    report = learn_hybrid(model, pack, losses(model), {"rows": 200}, options)
     after = -model(test)[:, torch.arange(300), truth].detach().mean()
     assert after < before - 0.1
     assert report.history[-1]["loss"] < report.history[0]["loss"]
@@ -167,9 +168,11 @@ def test_training_end_to_end_lowers_the_loss_and_resumes_bit_for_bit(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        learn_hybrid(again, pack, losses(again), 200, options, directory=tmp_path, progress=stop)
+        learn_hybrid(
+            again, pack, losses(again), {"rows": 200}, options, directory=tmp_path, progress=stop
+        )
     resumed, pack = hybrid()
-    learn_hybrid(resumed, pack, losses(resumed), 200, options, directory=tmp_path)
+    learn_hybrid(resumed, pack, losses(resumed), {"rows": 200}, options, directory=tmp_path)
     for one, other in zip(model.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
 
@@ -178,20 +181,20 @@ def test_tables_are_learned_alone_where_encoders_stay():
     rows, labels = rows_of_a_latent(200, 0)
     model, pack = hybrid()
     encoders = [p.detach().clone() for p in model.encoders.parameters()]
-    tables = [p.detach().clone() for p in model.tables_alone()]
+    tables = [p.detach().clone() for p in model.graphical()]
 
     def losses(index: torch.Tensor) -> torch.Tensor:
         answers = model({m: one.rows(index) for m, one in rows.items()})
         return -answers[:, torch.arange(len(index)), labels[index]].mean(1)
 
-    options = HybridTraining(epochs=2, batch_size=100)
-    learn_hybrid(model, pack, losses, 200, options, learned=model.tables_alone())
+    options = AdamWTraining(epochs=2, batch_size=100)
+    learn_hybrid(model, pack, losses, {"rows": 200}, options, learned=model.graphical())
     assert all(
         torch.equal(a, b) for a, b in zip(encoders, model.encoders.parameters(), strict=True)
     )
-    assert not all(torch.equal(a, b) for a, b in zip(tables, model.tables_alone(), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(tables, model.graphical(), strict=True))
     with pytest.raises(LearningError, match="nothing to learn"):
-        learn_hybrid(model, pack, losses, 200, options, learned=[])
+        learn_hybrid(model, pack, losses, {"rows": 200}, options, learned=[])
 
 
 def test_bad_input_is_named():

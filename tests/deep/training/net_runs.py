@@ -52,7 +52,7 @@ def run(
     device: str = "cpu",
     **design: int,
 ) -> LearnedNet:
-    data, inner, calls = data or rows_of(), NetLearner._losses, 0
+    data, inner, calls = data or rows_of(), NetLearner.losses, 0
 
     def losses(self, *arguments):
         nonlocal calls
@@ -63,14 +63,14 @@ def run(
             np.nan if "nan" in mode and calls > _LAST_GOOD_STEP else 1
         )
 
-    NetLearner._losses = losses
+    NetLearner.losses = losses
     try:
         return learn_net(
             design_of(data, **design), fitted_inputs(data, data.modalities), data, training,
             device=device, directory=directory and Path(directory),
         )  # fmt: skip
     finally:
-        NetLearner._losses = inner
+        NetLearner.losses = inner
 
 
 def main(directory: str, result: str, mode: str = "") -> None:

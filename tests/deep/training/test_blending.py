@@ -15,7 +15,6 @@ from mmgraph.deep.training.learned_net import LearnedNet
 from mmgraph.deep.training.learner import NetLearner, learn_net, task_loss
 from mmgraph.deep.training.net import Net, NetDesign
 from mmgraph.deep.training.options import NetTraining
-from mmgraph.learning.training.data_parallel import Processes
 
 OPTIONS = NetTraining(epochs=6, batch_size=40)
 
@@ -53,7 +52,7 @@ def test_groups_are_not_on_both_sides():
     made, inputs = design(data, "gradient_blending")
     learned = LearnedNet(Net(made, torch.Generator().manual_seed(0)), inputs)
     loss = task_loss("gradient_blending", OPTIONS)
-    learner = BlendingLearner(learned, data, OPTIONS, Processes(), loss)
+    learner = BlendingLearner(learned, data, OPTIONS, loss)
     assert learner.rows + len(learner.held_out_labels) == 120
     whole = inputs["noise"].cells(data.block("noise")).values
     held = {tuple(row.tolist()) for row in learner.held_out["noise"].values}
