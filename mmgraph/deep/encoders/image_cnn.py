@@ -17,6 +17,7 @@ from mmgraph.deep.packs.convolution import (
     Maps,
     PackedConvolution,
     PackedMapNorm,
+    WindowMeans,
     codes_of_maps,
 )
 from mmgraph.deep.packs.layers import Codes, PackedDropout, PackedLinear, PackedNorm
@@ -86,7 +87,7 @@ class ImageCNN(Encoder):
             inputs = outputs
         grid = tuple(min(side, LARGEST_GRID) for side in size)
         if grid != tuple(size):
-            layers.append(nn.AdaptiveAvgPool2d(grid))
+            layers.append(WindowMeans(size, grid))
         self.maps = nn.Sequential(*layers)
         numbers = inputs * math.prod(grid)
         self.code = nn.Sequential(

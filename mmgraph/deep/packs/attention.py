@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from mmgraph.deep.packs.layers import PackedDropout, PackedLinear, PackedNorm
 from mmgraph.deep.packs.pack import Pack
@@ -37,7 +39,9 @@ class PackedAttention(nn.Module):
         asked = self.asked(tokens.flatten(1, 2)).view(members, rows, count, 3, self.heads, size)
         queries, keys, values = asked.permute(3, 0, 1, 4, 2, 5).flatten(1, 2)
         mask = there.expand(members, rows, count).reshape(members * rows, 1, 1, count)
-        answers = nn.functional.scaled_dot_product_attention(queries, keys, values, mask)
+        # On GPUs the gradients of faster kernels add up in no fixed order.
+        with sdpa_kernel(SDPBackend.MATH) if tokens.is_cuda else nullcontext():
+            answers = nn.functional.scaled_dot_product_attention(queries, keys, values, mask)
         joined = answers.reshape(members, rows, self.heads, count, size).transpose(2, 3)
         return self.output(joined.reshape(members, rows * count, width)).view(tokens.shape)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -61,11 +62,13 @@ class PackedMapNorm(nn.Module):
     def forward(self, maps: Maps, there: Bool[Tensor, "rows *space"] | None = None) -> Maps:
         """Return maps of mean 0 and variance 1, scaled and moved, of which some may be outside.
 
-        Outside, where they are not there, they have no influence, and are zero.
+        Outside, where they are not there, they have no influence, and are zero. In single
+        precision, as those of torch are, also where products are in half of that.
         """
         weight, bias = self.weight.flatten(), self.bias.flatten()
         if there is None:
             return nn.functional.group_norm(maps, len(self.weight), weight, bias)
+        maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
         inside = there[:, None].to(maps.dtype)
         own = (maps * inside).unflatten(1, self.weight.shape).flatten(2)
         cells = inside.flatten(1).sum(1).clamp(min=1)[:, None, None] * self.weight.shape[1]
@@ -80,6 +83,31 @@ class PackedMapNorm(nn.Module):
         ones = (1,) * (maps.ndim - 2)
         scaled = centred * scale.reshape(len(maps), -1, *ones)
         return (scaled * weight.view(-1, *ones) + bias.view(-1, *ones)) * inside
+
+
+class WindowMeans(nn.Module):
+    """Means of windows that share maps of two axes out, as adaptive pooling has them.
+
+    Its gradients add up in one order, those of torch's own layer on GPUs do not.
+
+    Parameters
+    ----------
+    size, grid : sequence of int
+        The lengths of maps, and how many windows there are along each.
+    """
+
+    def __init__(self, size: Sequence[int], grid: Sequence[int]) -> None:
+        super().__init__()
+        self.windows = [
+            [slice(i * side // n, -(-(i + 1) * side // n)) for i in range(n)]
+            for side, n in zip(size, grid, strict=True)
+        ]
+
+    def forward(self, maps: Maps) -> Maps:
+        """Return maps with a place of each window."""
+        along, down = self.windows[1], self.windows[0]
+        maps = torch.stack([maps[..., window].mean(-1) for window in along], -1)
+        return torch.stack([maps[..., window, :].mean(-2) for window in down], -2)
 
 
 def codes_of_maps(maps: Maps, members: int) -> Codes:

@@ -18,7 +18,9 @@ class Learner(abc.ABC):
     """A model, what it maximises, and steps on its rows.
 
     Training that is interrupted, within an epoch or between two, goes on bit for bit as if it had
-    not been, on as many threads and the same kind of device, where a learner sees to this:
+    not been, and the same seed comes to the same bits: on CPUs of one kind, on as many threads,
+    which is tested; on GPUs of one kind with the same torch, CUDA and cuDNN, for which all below is
+    done, but no test stands guard. A learner sees to this:
 
     * :meth:`state` has all that the next step depends on: parameters, each tensor of the optimiser
       (its count of steps, too), averages, chains, the states of random generators; in the precision
@@ -27,7 +29,8 @@ class Learner(abc.ABC):
       from the global one. Those of :meth:`monitors` come from a generator seeded by the epoch.
     * The loop says which rows a step sees; no loader of rows has a state.
     * :meth:`load` copies into tensors that exist, or clones: fast kernels round by alignment.
-    * Kernels that add up in no fixed order (atomic additions on GPUs) are not used.
+    * Kernels that add up in no fixed order (atomic additions on GPUs) are not used; convolutions
+      of cuDNN are kept to those that have one by the loop.
 
     Attributes
     ----------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,12 +72,24 @@ def run_loop(
         If the directory keeps another training, of which the difference is named, or is damaged.
     """
     began = time.perf_counter()
-    with learner.processes.together():
+    with learner.processes.together(), _convolutions_in_order():
         loop = _Loop(learner, settings, directory)
         loop.run(progress)
     state = loop.state
     best, early = state.best_epoch or state.epoch, state.epoch < settings.epochs
     return TrainingReport(state.history, best, early, time.perf_counter() - began)
+
+
+@contextmanager
+def _convolutions_in_order() -> Iterator[None]:
+    """Have cuDNN take convolutions whose sums have one order, chosen without trials."""
+    flags = torch.backends.cudnn
+    before = flags.deterministic, flags.benchmark
+    flags.deterministic, flags.benchmark = True, False
+    try:
+        yield
+    finally:
+        flags.deterministic, flags.benchmark = before
 
 
 @dataclass

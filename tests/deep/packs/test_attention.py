@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from mmgraph.deep.packs.attention import PackedAttention, PackedBlock
 from mmgraph.deep.packs.pack import Pack
@@ -52,3 +53,15 @@ def test_missing_tokens_have_no_influence_and_none_are_finite():
 def test_heads_divide_the_width():
     assert PackedAttention(6, 4, pack()).heads == 2
     assert PackedAttention(7, 4, pack()).heads == 1
+
+
+def test_the_kernel_of_gpus_says_the_same():
+    """Rows of which nothing is there too, whose softmax is of nothing."""
+    tokens, there = some_tokens()
+    there[3] = False
+    block = PackedBlock(8, 4, pack()).eval()
+    tokens.requires_grad_()
+    with sdpa_kernel(SDPBackend.MATH):
+        answers = block(tokens, there)
+    torch.testing.assert_close(answers, block(tokens, there))
+    assert torch.autograd.grad(answers.sum(), tokens)[0].isfinite().all()

@@ -7,7 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmgraph.deep.packs.convolution import PackedConvolution, PackedMapNorm, codes_of_maps
+from mmgraph.deep.packs.convolution import (
+    PackedConvolution,
+    PackedMapNorm,
+    WindowMeans,
+    codes_of_maps,
+)
 from mmgraph.deep.packs.pack import Pack
 
 SIZES = st.integers(1, 4)
@@ -55,3 +60,19 @@ def test_codes_hold_the_numbers_of_each_member():
     codes = codes_of_maps(maps, 3)
     assert codes.shape == (3, 2, 8)
     assert torch.equal(codes[1, 0], maps[0, 2:4].flatten())
+
+
+@given(height=st.integers(1, 11), width=st.integers(1, 11))
+def test_means_of_windows_are_those_of_adaptive_pooling(height, width):
+    maps = torch.randn(2, 3, height, width)
+    grid = (min(height, 4), min(width, 3))
+    expected = torch.nn.functional.adaptive_avg_pool2d(maps, grid)
+    torch.testing.assert_close(WindowMeans((height, width), grid)(maps), expected)
+
+
+def test_masked_maps_are_normalised_in_single_precision():
+    norm, there = PackedMapNorm(3, pack_of(2)), torch.arange(40) < torch.tensor([[40], [25]])
+    maps = (torch.randn(2, 6, 40) + 8).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = norm(maps, there)
+    torch.testing.assert_close(mixed, norm(maps.float(), there))
