@@ -451,3 +451,46 @@ def test_what_cannot_be_compared_is_refused(
 ):
     with pytest.raises(error, match=match):
         mm.compare(rows, **{"models": ["prior"], "folds": 2, "n_jobs": 1, **options})
+
+
+class Breaking(Watching):
+    """Fails as no model should."""
+
+    raises: type[Exception] = ValueError
+
+    def fit(self, data: MultimodalData, /) -> Self:
+        super().fit(data)
+        raise self.raises("no good")
+
+
+class Starved(Breaking):
+    """Would learn if there were more memory."""
+
+    raises = MemoryError
+
+
+def test_what_failed_unforeseen_is_not_tried_again(tmp_path: Path):
+    models = {
+        "prior": "prior",
+        "breaking": Breaking(tmp_path / "breaking"),
+        "starved": Starved(tmp_path / "starved"),
+    }
+    first, again = (compare(data(), models, folds=2, directory=tmp_path) for _ in range(2))
+    assert first.failures == again.failures
+    assert len(first.failures) == 4
+    assert len(lines(tmp_path / "breaking")) == 2
+    assert len(lines(tmp_path / "starved")) == 4  # memory may be there another time
+
+
+def test_what_other_versions_have_answered_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from mmgraph.comparison.protocol import plan
+
+    watching = Watching(tmp_path / "log")
+    fits = []
+    for version in ("1.0", "1.0", "2.0"):
+        monkeypatch.setattr(plan, "versions", lambda version=version: {"torch": version})
+        compare(data(), {"watched": watching}, folds=2, directory=tmp_path)
+        fits.append(sum(line["what"] == "fit" for line in lines(watching.path)))
+    assert fits == [2, 2, 4]

@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,11 +15,9 @@ from mmgraph.comparison.conditions.few_labels import FewLabels, shares_reached
 from mmgraph.comparison.cross_validation import CrossValidation
 from mmgraph.comparison.held_out import Situation
 from mmgraph.comparison.models.named import ModelKind, Setting
+from mmgraph.comparison.protocol.digests import data_digest, predictor_digest, versions
 from mmgraph.comparison.protocol.task import COSTS, Task
 from mmgraph.comparison.results import Condition
-from mmgraph.data.blocks.columns import Columns
-from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.graph.errors import MmgraphError, needs
 from mmgraph.learning.kept_steps import digest
 from mmgraph.predictors.pooling.fitting import inner_folds
 
@@ -157,35 +154,14 @@ class Plan:
         if self.directory is None:
             return task
         document = {
-            "data": self._data_digests[task.split], "model": _object_digest(task.predictor),
+            "data": self._data_digests[task.split], "model": predictor_digest(task.predictor),
             "modalities": task.modalities, "questions": task.questions, "seed": task.seed,
+            "versions": versions(),
         }  # fmt: skip
         total = digest(document, [task.training, task.test])
         return replace(task, name=f"{task.name[:120]}_{total[:12]}", digest=total)
 
     @cached_property
     def _data_digests(self) -> tuple[str, ...]:
-        """Of the data of each split: the rows, and what their columns and labels are called."""
-        return tuple(_data_digest(split.data) for split in self.splits)
-
-
-def _data_digest(data: MultimodalData) -> str:
-    names = {m: block.parts(m) for m, block in data.blocks.items() if isinstance(block, Columns)}
-    kinds = [type(block).__name__ for block in data.blocks.values()]
-    target = [data.target.name, *data.target.labels]
-    return digest([data.modalities, kinds, names, target], data.arrays())
-
-
-def _object_digest(predictor: Any) -> str:
-    """Of a predictor that has not learned: its class and parameters."""
-    with needs("data", "scikit-learn", "comparisons"):
-        from joblib import hash as object_hash
-
-    try:
-        kind = f"{type(predictor).__module__}.{type(predictor).__qualname__}"
-        return f"{kind} {object_hash(predictor)}"
-    except Exception as error:
-        raise MmgraphError(
-            f"{type(predictor).__name__} cannot be told from others of its kind ({error}), so that "
-            "what it answers cannot be kept: compare without a directory"
-        ) from None
+        """Of the data of each split."""
+        return tuple(data_digest(split.data) for split in self.splits)

@@ -183,8 +183,9 @@ def _said(error: Exception) -> str:
 
 
 def _lasts(error: Exception) -> bool:
-    """Whether an error is of the model and the data, not of what is installed, or unforeseen."""
-    return isinstance(error, MmgraphError) and not isinstance(error, MissingExtraError)
+    """Whether an error is of the model and the data, not of what is installed, memory or files."""
+    passing = (MissingExtraError, ImportError, MemoryError, torch.OutOfMemoryError, OSError)
+    return not isinstance(error, passing)
 
 
 def _with_modalities(data: MultimodalData, modalities: Situation) -> MultimodalData:
