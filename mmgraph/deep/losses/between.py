@@ -6,6 +6,7 @@ import abc
 import itertools
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,6 +18,34 @@ from mmgraph.deep.packs.pack import Pack
 from mmgraph.graph.errors import LearningError
 
 _STEEPEST = 100.0
+
+
+class Pair(NamedTuple):
+    """Codes of two modalities, zero where missing, and which rows have each.
+
+    Attributes
+    ----------
+    first, second : Tensor, shape (members, rows, width)
+    has_first, has_second : Tensor of bool, shape (rows,)
+    weights : Tensor, shape (rows,)
+        How much each row counts.
+    """
+
+    first: Codes
+    second: Codes
+    has_first: Bool[Tensor, " rows"]
+    has_second: Bool[Tensor, " rows"]
+    weights: Float[Tensor, " rows"]
+
+    @property
+    def has_both(self) -> Bool[Tensor, " rows"]:
+        """The rows that have both."""
+        return self.has_first & self.has_second
+
+    def cosines(self) -> tuple[Float[Tensor, "members rows rows"], Bool[Tensor, "rows rows"]]:
+        """Return those of each row of one with each of another, and which have both."""
+        one, other = (nn.functional.normalize(c, dim=-1) for c in (self.first, self.second))
+        return one @ other.mT, self.has_both[:, None] & self.has_both
 
 
 class BetweenModalities(Loss):
@@ -43,26 +72,17 @@ class BetweenModalities(Loss):
         """Return the loss of each member, a mean over modalities."""
         losses = []
         for one, other in itertools.combinations(output.codes, 2):
-            sides = [
-                (precise(output.codes[m]).masked_fill(~output.present[m][:, None], 0.0), m)
-                for m in (one, other)
-            ]
-            (first, a), (second, b) = sides
-            losses.append(
-                self.of_pair(first, second, output.present[a], output.present[b], output.weights)
+            has_one, has_other = output.present[one], output.present[other]
+            first, second = (
+                precise(output.codes[m]).masked_fill(~shown[:, None], 0.0)
+                for m, shown in ((one, has_one), (other, has_other))
             )
+            losses.append(self.of_pair(Pair(first, second, has_one, has_other, output.weights)))
         return torch.stack(losses).mean(0)
 
     @abc.abstractmethod
-    def of_pair(
-        self,
-        first: Codes,
-        second: Codes,
-        has_first: Bool[Tensor, " rows"],
-        has_second: Bool[Tensor, " rows"],
-        weights: Float[Tensor, " rows"],
-    ) -> MemberLosses:
-        """Return the loss of two modalities; codes are zero where missing."""
+    def of_pair(self, pair: Pair) -> MemberLosses:
+        """Return the loss of two modalities."""
 
 
 class Contrastive(BetweenModalities):
@@ -89,22 +109,15 @@ class Contrastive(BetweenModalities):
         start = torch.full((pack.members, 1, 1), -math.log(self.temperature))
         self.log_scale = nn.Parameter(start)
 
-    def of_pair(
-        self,
-        first: Codes,
-        second: Codes,
-        has_first: Bool[Tensor, " rows"],
-        has_second: Bool[Tensor, " rows"],
-        weights: Float[Tensor, " rows"],
-    ) -> MemberLosses:
+    def of_pair(self, pair: Pair) -> MemberLosses:
         """Return the loss of two modalities."""
-        cosines, compared = _cosines(first, second, has_first & has_second)
+        cosines, compared = pair.cosines()
         # A row without its pair is compared with itself alone: its loss is 0.
-        itself = torch.eye(len(weights), dtype=torch.bool, device=weights.device)
+        itself = torch.eye(len(compared), dtype=torch.bool, device=compared.device)
         logits = cosines * self.log_scale.exp().clamp(max=_STEEPEST)
         logits = logits.masked_fill(~(compared | itself), -torch.inf)
         both_ways = torch.stack([logits.log_softmax(-1), logits.mT.log_softmax(-1)])
-        return row_mean(-both_ways.diagonal(dim1=-2, dim2=-1).mean(0), weights)
+        return row_mean(-both_ways.diagonal(dim1=-2, dim2=-1).mean(0), pair.weights)
 
 
 class Cosine(BetweenModalities):
@@ -121,22 +134,14 @@ class Cosine(BetweenModalities):
         super().__init__()
         self.margin = margin
 
-    def of_pair(
-        self,
-        first: Codes,
-        second: Codes,
-        has_first: Bool[Tensor, " rows"],
-        has_second: Bool[Tensor, " rows"],
-        weights: Float[Tensor, " rows"],
-    ) -> MemberLosses:
+    def of_pair(self, pair: Pair) -> MemberLosses:
         """Return the loss of two modalities."""
-        both = has_first & has_second
-        cosines, compared = _cosines(first, second, both)
-        others = compared & ~torch.eye(len(weights), dtype=torch.bool, device=weights.device)
+        cosines, compared = pair.cosines()
+        others = compared & ~torch.eye(len(compared), dtype=torch.bool, device=compared.device)
         excess = (cosines - self.margin).clamp(min=0).masked_fill(~others, 0.0)
         pushed = excess.sum(-1) / others.sum(-1).clamp(min=1)
         pulled: RowLosses = 1 - cosines.diagonal(dim1=-2, dim2=-1)
-        return row_mean(pulled + pushed, weights, both)
+        return row_mean(pulled + pushed, pair.weights, pair.has_both)
 
 
 class Correlation(BetweenModalities):
@@ -155,18 +160,11 @@ class Correlation(BetweenModalities):
         super().__init__()
         self.ridge = ridge
 
-    def of_pair(
-        self,
-        first: Codes,
-        second: Codes,
-        has_first: Bool[Tensor, " rows"],
-        has_second: Bool[Tensor, " rows"],
-        weights: Float[Tensor, " rows"],
-    ) -> MemberLosses:
+    def of_pair(self, pair: Pair) -> MemberLosses:
         """Return the loss of two modalities."""
-        shares = weights * (has_first & has_second)
+        shares = pair.weights * pair.has_both
         shares = shares / shares.sum().clamp(min=torch.finfo(shares.dtype).tiny)
-        one, other = centred(first, shares), centred(second, shares)
+        one, other = centred(pair.first, shares), centred(pair.second, shares)
         cross = one.mT @ (other * shares[:, None])
         for side, transposed in ((one, False), (other, True)):
             factor = torch.linalg.cholesky(self._ridged(side.mT @ (side * shares[:, None])))
@@ -185,11 +183,3 @@ class Correlation(BetweenModalities):
 def centred(codes: Codes, shares: Float[Tensor, " rows"]) -> Codes:
     """Return codes less their mean, in which rows have shares that add up to one."""
     return codes - (codes * shares[:, None]).sum(1, keepdim=True)
-
-
-def _cosines(
-    first: Codes, second: Codes, both: Bool[Tensor, " rows"]
-) -> tuple[Float[Tensor, "members rows rows"], Bool[Tensor, "rows rows"]]:
-    """The cosines of each row of one with each of another, and which are of rows that have both."""
-    one, other = (nn.functional.normalize(codes, dim=-1) for codes in (first, second))
-    return one @ other.mT, both[:, None] & both

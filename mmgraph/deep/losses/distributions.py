@@ -6,9 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mmgraph.deep.losses.between import BetweenModalities, centred
+from mmgraph.deep.losses.between import BetweenModalities, Pair, centred
 from mmgraph.deep.losses.loss import MemberLosses
-from mmgraph.deep.packs.layers import Codes
 
 _SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -20,17 +19,10 @@ class MeanDiscrepancy(BetweenModalities):
     rows, as Long et al. (2015), "Learning transferable features with deep adaptation networks".
     """
 
-    def of_pair(
-        self,
-        first: Codes,
-        second: Codes,
-        has_first: Bool[Tensor, " rows"],
-        has_second: Bool[Tensor, " rows"],
-        weights: Float[Tensor, " rows"],
-    ) -> MemberLosses:
+    def of_pair(self, pair: Pair) -> MemberLosses:
         """Return the loss of two modalities."""
-        one, other = _shares(weights, has_first), _shares(weights, has_second)
-        codes, signed = torch.cat([first, second], 1), torch.cat([one, -other])
+        one, other = (_shares(pair.weights, has) for has in (pair.has_first, pair.has_second))
+        codes, signed = torch.cat([pair.first, pair.second], 1), torch.cat([one, -other])
         squares = codes.square().sum(-1)
         distances = squares[:, :, None] + squares[:, None] - 2 * codes @ codes.mT
         distances = distances.clamp(min=0)
@@ -38,7 +30,7 @@ class MeanDiscrepancy(BetweenModalities):
         mean = (shares @ (distances.detach() @ shares).mT)[:, None, None]
         mean = mean.clamp(min=torch.finfo(mean.dtype).tiny ** 0.5)
         kernels = torch.stack([(-distances / (scale * mean)).exp() for scale in _SCALES]).mean(0)
-        enough = (has_first.any() & has_second.any()).to(codes.dtype)
+        enough = (pair.has_first.any() & pair.has_second.any()).to(codes.dtype)
         return enough * ((kernels @ signed) @ signed)
 
 
@@ -48,23 +40,16 @@ class Coral(BetweenModalities):
     Sun and Saenko (2016), "Deep CORAL: correlation alignment for deep domain adaptation".
     """
 
-    def of_pair(
-        self,
-        first: Codes,
-        second: Codes,
-        has_first: Bool[Tensor, " rows"],
-        has_second: Bool[Tensor, " rows"],
-        weights: Float[Tensor, " rows"],
-    ) -> MemberLosses:
+    def of_pair(self, pair: Pair) -> MemberLosses:
         """Return the loss of two modalities."""
         covariances = []
-        for codes, there in ((first, has_first), (second, has_second)):
-            shares = _shares(weights, there)
+        for codes, there in ((pair.first, pair.has_first), (pair.second, pair.has_second)):
+            shares = _shares(pair.weights, there)
             rows = centred(codes, shares)
             covariances.append(rows.mT @ (rows * shares[:, None]))
-        enough = (has_first.any() & has_second.any()).to(first.dtype)
+        enough = (pair.has_first.any() & pair.has_second.any()).to(pair.first.dtype)
         apart = (covariances[0] - covariances[1]).square().sum((1, 2))
-        return enough * apart / (4 * first.shape[-1] ** 2)
+        return enough * apart / (4 * pair.first.shape[-1] ** 2)
 
 
 def _shares(
