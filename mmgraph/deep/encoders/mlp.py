@@ -43,7 +43,10 @@ class MLPOptions(EncoderOptions):
 
 
 class MLP(Encoder):
-    """A perceptron of all cells of a row, and of which are there; see :class:`MLPOptions`."""
+    """A perceptron of all cells of a row, and of which are there; see :class:`MLPOptions`.
+
+    Members share the frequencies of waves, which they learn together; all else is each one's own.
+    """
 
     axes = (1, 2, 3, 4)
     options_kind = MLPOptions

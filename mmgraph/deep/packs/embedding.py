@@ -15,8 +15,10 @@ from mmgraph.deep.packs.pack import Pack
 class PackedPeriodic(nn.Module):
     """Each feature's sines and cosines of frequencies that are learned, mapped and rectified.
 
-    Members share the frequencies, and have maps of their own.
-    A feature that is missing has an embedding of its own, which is learned.
+    Members share the frequencies, on purpose: waves are computed once, and mapped by each member in
+    one product. So gradients of all members move them, and members of several are not quite those
+    that would be trained alone. Maps, and the embedding of a feature that is missing, are each
+    member's own.
 
     Parameters
     ----------
