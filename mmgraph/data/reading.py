@@ -315,7 +315,9 @@ def block_of(modality: str, given: Any) -> Block:
                     f"images (arrays) of '{modality}' differ in size: some have shape {first}, "
                     f"and some {other}; arrays of a modality are of one shape"
                 )
-            if len(lengths) > 1 or any(np.ndim(cell) == 2 for cell in given if cell is not None):
+            # Arrays are sequences, of equal lengths, too; lists of numbers are rows of a table.
+            is_series = any(isinstance(cell, np.ndarray) or np.ndim(cell) == 2 for cell in given)
+            if len(lengths) > 1 or is_series:
                 return Sequences.of(modality, given)
             nothing = np.full(lengths.pop(), np.nan)
             given = [nothing if cell is None else cell for cell in given]

@@ -140,8 +140,12 @@ def rows_of(table: Any, schema: Schema, partial: bool) -> MultimodalData:
         Whether columns may be lacking.
     """
     if is_frame(table):
-        unused = [Column(n, role="ignored") for n in column_names(table) if n not in schema.columns]
-        whole = Schema([*schema.columns.values(), *unused])
+        names = column_names(table)
+        unused = [name for name in names if name not in schema.columns]
+        if partial:
+            _warn_of_renamed([name for name in schema.columns if name not in names], unused)
+        ignored = [Column(name, role="ignored") for name in unused]
+        whole = Schema([*schema.columns.values(), *ignored])
         return MultimodalData.read(open_table(table), whole, partial=partial)
     names = column_names(table)
     learned = [name for columns in schema.modalities.values() for name in columns]
@@ -160,6 +164,18 @@ def rows_of(table: Any, schema: Schema, partial: bool) -> MultimodalData:
         for modality, columns in schema.modalities.items()
     }
     return MultimodalData(blocks, schema=schema)
+
+
+def _warn_of_renamed(lacking: Sequence[str], unused: Sequence[str]) -> None:
+    """Name columns that rows lack, where they have others that are called nearly so."""
+    hints = {name: suggestion(name, unused) for name in lacking}
+    renamed = [f"'{name}'{hint}" for name, hint in hints.items() if hint]
+    if renamed:
+        shown = ", ".join(renamed[:5]) + (", …" if len(renamed) > 5 else "")
+        warn_caller(
+            f"of these columns nothing is there, and others are not looked at: {shown}",
+            UnusedColumnsWarning,
+        )
 
 
 def series_name(labels: Any, data: MultimodalData) -> str | None:

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mmgraph as mm
+from mmgraph.data.blocks.columns import Columns
+from mmgraph.data.blocks.sequences_and_texts import Sequences
 from mmgraph.data.groups import Groups
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import LearningError, UnknownVariableError
@@ -273,3 +275,13 @@ def test_rows_that_are_not_there_are_named():
     for wrong in ([0, 4], 2, [True, False], [-5], [0.5], "t"):
         with pytest.raises(LearningError, match=r"numbers from 0 to 3 or a mask of 4, not by"):
             data.rows(wrong)
+
+
+def test_arrays_of_one_length_are_sequences_too():
+    weeks = [np.arange(7.0) + row for row in range(4)]
+    for values in (weeks, [*weeks[:3], None]):
+        block = mm.MultimodalData.of({"steps": values}).blocks["steps"]
+        assert isinstance(block, Sequences)
+        assert block.channels == 1
+    tables = mm.MultimodalData.of({"lab": [[1.0, 2.0], [3.0, 4.0]]})
+    assert isinstance(tables.blocks["lab"], Columns)

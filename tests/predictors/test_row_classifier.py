@@ -69,6 +69,19 @@ def test_warnings_stand_where_fit_was_called(classifier):
     assert caught[0].filename == __file__
 
 
+def test_renamed_columns_are_named():
+    frame, labels = rows()
+    frame = frame.rename(columns={"a": "crp_level"})
+    clf = mm.MultimodalClassifier(
+        {"one": ["crp_level", "b"], "other": ["c"]}, leaves=("logistic",), joint=(), folds=2
+    ).fit(frame, labels)
+    with pytest.warns(UnusedColumnsWarning, match="'crp_level'.*CRP_level"):
+        clf.predict_proba(frame.rename(columns={"crp_level": "CRP_level"}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clf.predict_proba(frame.drop(columns="crp_level").assign(patient=1))
+
+
 def test_rows_without_weight_or_labels(classifier):
     frame, labels = rows()
     with pytest.raises(LearningError, match=r"the weights of .* are all zero"):
