@@ -16,7 +16,7 @@ from mmgraph.experiments.classification.classification import declared_rows
 from mmgraph.graph.errors import DatasetError
 from mmgraph.learning.prediction.noise import figures_with_noise
 
-QUICK = {"leaves": "logistic", "joint": (), "folds": 2, "options": {"epochs": 4}}
+QUICK = {"leaves": "logistic", "joint": (), "folds": 2, "training": {"epochs": 4}}
 GIVEN = (("sound", "movement"), ("sound",), ("movement",))
 
 
@@ -31,21 +31,21 @@ def tables(split: CrossValidation, folds: int | None, options: dict[str, Any]) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("leaves", ["auto", ()], ids=["leaves", "encoders alone"])
-@pytest.mark.parametrize("training", ["end_to_end", "part_by_part"])
-def test_a_hybrid(benchmark: Any, training: str, leaves: Any):
+@pytest.mark.parametrize("learning", ["end_to_end", "part_by_part"])
+def test_a_hybrid(benchmark: Any, learning: str, leaves: Any):
     try:
         declaration, data = declared_rows("home_activities")
     except DatasetError as error:
         pytest.skip(f"the data cannot be had: {error}")
-    options = {"training": training, "leaves": leaves}
+    options = {"learning": learning, "leaves": leaves}
     folds = None
     if benchmark.disabled:
-        options, folds = QUICK | {"training": training}, 1
+        options, folds = QUICK | {"learning": learning}, 1
     splits = cross_validations(data, declaration.folds, declaration.seed, folds)
     measured = benchmark.pedantic(
         lambda: [tables(split, folds, options) for split in splits], rounds=1
     )
-    print(f"\n{training}, leaves {options['leaves'] or 'none'}: log-loss, accuracy (their errors)")
+    print(f"\n{learning}, leaves {options['leaves'] or 'none'}: log-loss, accuracy (their errors)")
     for split, answers in zip(splits, measured, strict=True):
         tested = split.data.rows(np.concatenate([test for _, test in split.folds]))
         groups = None if tested.groups is None else tested.groups.codes

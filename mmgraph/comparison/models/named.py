@@ -84,8 +84,8 @@ _KINDS = (
     ModelKind(
         "hybrid", "hybrid", hybrid,
         (
-            {}, {"training": "part_by_part"}, {"leaves": (), "joint": ()}, {"joint": ()},
-            {"options": {"noise": 0.0}},
+            {}, {"learning": "part_by_part"}, {"leaves": (), "joint": ()}, {"joint": ()},
+            {"training": {"noise": 0.0}},
         ),
     ),
     ModelKind("logistic", "reference", references.logistic, _over("C", 0.01, 0.1, 10.0)),

@@ -14,15 +14,11 @@ from jaxtyping import Float64
 from mmgraph.data.blocks.sequences_and_texts import Texts
 from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.deep.encoders.named import EncoderNames, chosen_encoders
-from mmgraph.deep.fusion.named import PAIRED
-from mmgraph.deep.inputs.modality_input import fitted_inputs
-from mmgraph.deep.training.blending import learner_kind
+from mmgraph.deep.encoders.named import EncoderNames
 from mmgraph.deep.training.learned_net import LearnedNet
-from mmgraph.deep.training.learner import learn_net
-from mmgraph.deep.training.net import NetDesign
 from mmgraph.deep.training.options import NetTraining
 from mmgraph.graph.errors import LearningError
+from mmgraph.predictors.deep.fitted_net import fitted_net
 from mmgraph.predictors.inputs import Modalities, seed_of
 from mmgraph.predictors.pooling.placement import telling_modalities
 from mmgraph.predictors.tempered_classifier import TemperedClassifier
@@ -167,30 +163,16 @@ class DeepClassifier(TemperedClassifier):
         self, data: MultimodalData, modalities: Collection[str], seed: int, part: str
     ) -> LearnedNet:
         """A net of some rows, whose state is kept under the name of the part."""
-        inputs = fitted_inputs(data, tuple(modalities))
-        shapes = {modality: made.shape for modality, made in inputs.items()}
-        encoder, fusion = PAIRED.get(self.fusion, ("", self.fusion))
-        encoders = self.encoders
-        if encoder and encoders == "auto":
-            encoders = {m: encoder for m, shape in shapes.items() if len(shape) > 1}
-        design = NetDesign(
-            shapes,
-            chosen_encoders(shapes, encoders),
-            fusion,
-            data.target.cardinality,
-            self.members,
-            self.width,
-        )
-        kept = None if self.checkpoint is None else Path(self.checkpoint) / part
-        options = replace(NetTraining.read(self.training), seed=seed)
-        return learn_net(
-            design,
-            inputs,
+        return fitted_net(
             data,
-            options,
-            kind=learner_kind(fusion),
+            modalities,
+            self.encoders,
+            self.fusion,
+            replace(NetTraining.read(self.training), seed=seed),
+            members=self.members,
+            width=self.width,
             device=self.device,
-            directory=kept,
+            directory=None if self.checkpoint is None else Path(self.checkpoint) / part,
         )
 
     @property

@@ -14,13 +14,11 @@ from scipy.special import softmax
 
 from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.deep.encoders.named import EncoderNames, chosen_encoders
-from mmgraph.deep.inputs.modality_input import fitted_inputs
+from mmgraph.deep.encoders.named import EncoderNames
 from mmgraph.deep.training.learned_net import LearnedNet
-from mmgraph.deep.training.learner import learn_net
-from mmgraph.deep.training.net import NetDesign
 from mmgraph.deep.training.options import NetTraining
 from mmgraph.graph.errors import LearningError, check_choice
+from mmgraph.predictors.deep.fitted_net import fitted_net
 from mmgraph.predictors.inputs import Modalities, seed_of
 from mmgraph.predictors.leaves.leaf import log_shares
 from mmgraph.predictors.leaves.named import LeafNames
@@ -84,12 +82,16 @@ class HybridClassifier(RowClassifier):
     """A network in which encoders speak beside graphical leaves, trained through its inference.
 
     The target has a child for each modality, what the modality shows, whose states an encoder
-    gives soft evidence of. Encoders and tables are trained end to end: the loss is that of the
-    network's exact posterior, by all modalities that a row has and by each alone. Part by part,
-    each encoder is trained by itself instead. Graphical leaves (densities, kernels, trees) of each
-    modality and of all together are further children. In the end all have powers, learned for
-    each set of modalities on rows that they had not seen (of other groups, where there are
-    groups). A modality that is missing is marginalised.
+    gives soft evidence of. End to end, encoders and the tables of these children are trained
+    together: the loss is that of the network's exact posterior, by all modalities that a row has
+    and by each alone, so that encoders learn what the others lack. Part by part, each encoder is
+    trained by itself. Graphical leaves (densities, kernels, trees) of each modality and of all
+    together are further children of the target. They are fitted by themselves under either, and
+    are no part of the encoders' loss. The answer is the target's posterior by all children: each
+    encoder's posterior by its modality, divided by the prior, and each leaf's likelihood have a
+    power, and the powers are learned together, for each set of modalities, on rows that neither
+    had seen (of other groups, where there are groups). A modality that is missing is marginalised;
+    one of which no cell varies in training says nothing.
 
     Parameters
     ----------
@@ -100,12 +102,13 @@ class HybridClassifier(RowClassifier):
         As of :class:`DeepClassifier`.
     leaves, joint : str or sequence
         Graphical leaves, as of :class:`MultimodalClassifier`; ``()`` are none.
-    training : {"end_to_end", "part_by_part"}
-        How encoders are trained.
+    learning : {"end_to_end", "part_by_part"}
+        How encoders are trained: through the network's posterior, or each by itself.
     members : int
         How many nets speak together, in one batched product.
-    options : NetTraining or mapping, optional
-        Of the training of encoders, e.g. ``{"epochs": 100}``.
+    training : NetTraining or mapping, optional
+        Of encoders, as of :class:`DeepClassifier`; e.g. ``{"epochs": 100}``. A mapping may name
+        the ``"device"``, too, such as ``"cuda"``; it is no part of files.
     folds : int
         How many times leaves and encoders are fitted to a part of the rows, to learn the powers.
     checkpoint : path, optional
@@ -148,9 +151,9 @@ class HybridClassifier(RowClassifier):
         encoders: EncoderNames = "auto",
         leaves: LeafNames | Mapping[str, LeafNames] = "auto",
         joint: LeafNames = "auto",
-        training: Literal["end_to_end", "part_by_part"] = "end_to_end",
+        learning: Literal["end_to_end", "part_by_part"] = "end_to_end",
         members: int = 5,
-        options: NetTraining | Mapping[str, Any] | None = None,
+        training: NetTraining | Mapping[str, Any] | None = None,
         folds: int = 5,
         checkpoint: str | os.PathLike[str] | None = None,
         random_state: Any = 0,
@@ -159,15 +162,15 @@ class HybridClassifier(RowClassifier):
         self.encoders = encoders
         self.leaves = leaves
         self.joint = joint
-        self.training = training
+        self.learning = learning
         self.members = members
-        self.options = options
+        self.training = training
         self.folds = folds
         self.checkpoint = checkpoint
         self.random_state = random_state
 
     def _learn(self, data: MultimodalData) -> None:
-        check_choice("training", self.training, tuple(FUSION_OF), LearningError)
+        check_choice("learning", self.learning, tuple(FUSION_OF), LearningError)
         if self.folds < 2:
             raise LearningError(f"powers are learned in two folds or more, not {self.folds}")
         seed = seed_of(self.random_state)
@@ -213,19 +216,18 @@ class HybridClassifier(RowClassifier):
         self, data: MultimodalData, modalities: Collection[str], seed: int, part: str
     ) -> LearnedNet:
         """Encoders of some rows, whose state is kept under the name of the part."""
-        inputs = fitted_inputs(data, tuple(modalities))
-        shapes = {modality: made.shape for modality, made in inputs.items()}
-        design = NetDesign(
-            shapes,
-            chosen_encoders(shapes, self.encoders),
-            FUSION_OF[self.training],
-            data.target.cardinality,
-            self.members,
-            WIDTH,
+        training, device = without_device(self.training)
+        return fitted_net(
+            data,
+            modalities,
+            self.encoders,
+            FUSION_OF[self.learning],
+            replace(NetTraining.read(training), seed=seed),
+            members=self.members,
+            width=WIDTH,
+            device=device,
+            directory=None if self.checkpoint is None else Path(self.checkpoint) / part,
         )
-        kept = None if self.checkpoint is None else Path(self.checkpoint) / part
-        options = replace(NetTraining.read(self.options or _OPTIONS), seed=seed)
-        return learn_net(design, inputs, data, options, directory=kept)
 
     @property
     def modalities_(self) -> tuple[str, ...]:
@@ -238,10 +240,6 @@ class HybridClassifier(RowClassifier):
         return self.model_.predict_proba(data, asked)
 
 
-_OPTIONS = {"epochs": 30, "batch_size": 128}
-"""Of encoders that speak beside others: chosen on held-out training rows."""
-
-
 def encoders_say(
     net: LearnedNet, data: MultimodalData, log_prior: Float64[np.ndarray, " states"]
 ) -> Float64[np.ndarray, "modalities rows states"]:
@@ -251,9 +249,20 @@ def encoders_say(
     were trained with.
     """
     said = np.zeros((len(net.inputs), len(data), len(log_prior)))
-    for place, modality in enumerate(net.inputs):
-        rows = np.flatnonzero(~data.block(modality).missing)
+    for place, modality in enumerate(net.inputs if len(data) else ()):
+        there = [cells[modality].present.cpu().numpy() for cells in net.batches(data, [modality])]
+        rows = np.flatnonzero(np.concatenate(there))
         if len(rows):
             table = net.probabilities(data.rows(rows), [modality])
             said[place, rows] = np.log(table.clip(LEAST_PROBABILITY)) - log_prior
     return said
+
+
+def without_device(
+    training: NetTraining | Mapping[str, Any] | None,
+) -> tuple[NetTraining | Mapping[str, Any] | None, str]:
+    """Return how encoders are trained, and where."""
+    if not isinstance(training, Mapping):
+        return training, "cpu"
+    others = {name: value for name, value in training.items() if name != "device"}
+    return others, training.get("device", "cpu")

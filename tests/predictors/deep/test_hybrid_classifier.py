@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tests.predictors.test_machine_classifier import MODALITIES, log_loss, patie
 
 SMALL = {
     "members": 2, "folds": 2, "leaves": ["logistic"], "joint": (),
-    "options": {"epochs": 5, "batch_size": 64, "learning_rate": 0.02},
+    "training": {"epochs": 5, "batch_size": 64, "learning_rate": 0.02},
 }  # fmt: skip
 
 
@@ -51,7 +52,10 @@ def test_the_same_seed_gives_the_same_answers_and_another_one_others(fitted):
 
 @pytest.mark.parametrize(
     "options",
-    [{"training": "part_by_part", "leaves": {"genes": "logistic"}}, {"leaves": ()}],
+    [
+        {"learning": "part_by_part", "leaves": {"genes": "logistic"}},
+        {"leaves": (), "training": SMALL["training"] | {"device": "cpu"}},
+    ],
     ids=str,
 )
 def test_variants_answer_and_are_read_back_without_pickle(tmp_path, options):
@@ -65,7 +69,8 @@ def test_variants_answer_and_are_read_back_without_pickle(tmp_path, options):
         np.testing.assert_array_equal(
             read.predict_proba(test, given), clf.predict_proba(test, given)
         )
-    assert read.training == clf.training
+    assert read.learning == clf.learning
+    assert read.training == SMALL["training"]
     assert read.members == 2
 
 
@@ -73,16 +78,36 @@ def test_a_file_that_says_something_else_is_refused(fitted, tmp_path):
     path = tmp_path / "hybrid.mmgraph"
     fitted.save(path)
     document = json.loads((path / "network.json").read_text())
-    for change in ({"hybrid_training": "part_by_part"}, {"members": "two"}):
+    for change in ({"learning": "part_by_part"}, {"members": "two"}):
         other = {**document, "parameters": {**document["parameters"], **change}}
         (path / "network.json").write_text(json.dumps(other))
         with pytest.raises(FormatError, match=r"network\.json"):
             mm.read(path)
 
 
+def test_rows_of_which_only_what_does_not_vary_is_there_get_the_shares():
+    random = np.random.default_rng(0)
+    codes = np.arange(120) % 2
+
+    def rows(clinical: np.ndarray, genes: np.ndarray) -> mm.MultimodalData:
+        data = mm.MultimodalData.of({"clinical": clinical, "genes": genes}, codes)
+        return replace(data, outcome=replace(data.outcome, variable=mm.Variable("target", 3)))
+
+    varying = codes[:, None] + random.normal(size=(120, 2))
+    clinical = np.concatenate([varying, np.ones((120, 1))], 1)
+    clf = mm.HybridClassifier(**SMALL | {"leaves": ()}).fit(rows(clinical, varying[:, ::-1]))
+    table = clf.predict_proba(rows(clinical, varying[:, ::-1]))
+    assert table.shape == (120, 3)
+    np.testing.assert_allclose(table.sum(1), 1.0)
+    assert table[:, 2].max() < 0.02
+    clinical[0, :2] = np.nan
+    silent = clf.predict_proba(rows(clinical, varying[:, ::-1]), ["clinical"])[0]
+    np.testing.assert_allclose(np.log(silent), clf.model_.held_out.log_prior, atol=1e-9)
+
+
 def test_encoders_go_on_from_their_checkpoints(tmp_path):
     frame, labels = patients()
-    options = {**SMALL, "leaves": (), "training": "part_by_part", "checkpoint": tmp_path}
+    options = {**SMALL, "leaves": (), "learning": "part_by_part", "checkpoint": tmp_path}
     clf = mm.HybridClassifier(MODALITIES, **options).fit(frame, labels)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["all", "part_0", "part_1"]
     again = mm.HybridClassifier(MODALITIES, **options).fit(frame, labels)
@@ -92,11 +117,11 @@ def test_encoders_go_on_from_their_checkpoints(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"training": "by_magic"}, "training"),
+        ({"learning": "by_magic"}, "learning"),
         ({"folds": 1}, "two folds or more"),
         ({"encoders": "mlpp"}, "the encoder of 'clinical' is none of .*'mlpp'"),
         ({"leaves": ["logistics"]}, "no leaf is called 'logistics'"),
-        ({"options": {"epoch": 3}}, "no option 'epoch'"),
+        ({"training": {"epoch": 3}}, "no option 'epoch'"),
     ],
 )
 def test_bad_options_are_named(options, message):

@@ -12,7 +12,12 @@ from mmgraph.formats.json_object import JsonObject
 from mmgraph.formats.native.directory import write_document
 from mmgraph.graph.errors import FormatError, MmgraphError
 from mmgraph.graph.storage.whole_files import checked_path
-from mmgraph.predictors.deep.hybrid_classifier import FUSION_OF, HybridClassifier, HybridModel
+from mmgraph.predictors.deep.hybrid_classifier import (
+    FUSION_OF,
+    HybridClassifier,
+    HybridModel,
+    without_device,
+)
 from mmgraph.predictors.pooling.pooled_leaves import FittedPlace, PlacedLeaf
 from mmgraph.predictors.pooling.powers import HeldOut
 from mmgraph.predictors.stored.classifiers import parameter_entries, restored_parameters
@@ -87,9 +92,9 @@ def _parameters(classifier: HybridClassifier, files: dict[str, bytes]) -> dict[s
     return {
         **parameter_entries(classifier, files),
         "encoders": classifier.encoders,
-        "hybrid_training": classifier.training,
+        "learning": classifier.learning,
         "members": int(classifier.members),
-        **training_entries(classifier.options),
+        **training_entries(without_device(classifier.training)[0]),
     }
 
 
@@ -113,9 +118,9 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> HybridC
             encoders=restored_encoders(entry),
             leaves=pooled.leaves,
             joint=pooled.joint,
-            training=entry.get("hybrid_training", str),
+            learning=entry.get("learning", str),
             members=entry.get("members", int),
-            options=restored_training(entry),
+            training=restored_training(entry),
             folds=pooled.folds,
             random_state=pooled.random_state,
         )
@@ -124,8 +129,8 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> HybridC
         raise
     except (MmgraphError, TypeError, ValueError) as error:
         raise FormatError(f"{document.where}: {error}") from None
-    if FUSION_OF.get(classifier.training) != model.net.net.design.fusion:
-        raise FormatError(f"{document.where}: the net is not that of {classifier.training!r}")
+    if FUSION_OF.get(classifier.learning) != model.net.net.design.fusion:
+        raise FormatError(f"{document.where}: the net is not that of {classifier.learning!r}")
     classifier.model_ = model
     states = len(model.held_out.log_prior)
     restore_face(classifier, document, states, model.modalities)
