@@ -97,38 +97,46 @@ class TemperedClassifier(RowClassifier):
     def _log_likelihoods(
         self, model: Any, data: MultimodalData, names: Collection[str]
     ) -> Float64[np.ndarray, "sets rows classes"]:
-        """Log P(modalities | class) of each independent set of them, up to a constant a row."""
-        log_prior = np.log(self._prior(model).clip(_LEAST_PROBABILITY))
-        said = np.zeros((len(self.independent_), len(data), len(log_prior)))
+        """Log P(modalities | class) of each independent set of them, up to a constant a row.
+
+        Of classes that the model has not seen it says nothing.
+        """
+        prior = self._prior(model)
+        seen = prior > 0
+        said = np.zeros((len(self.independent_), len(data), len(prior)))
         for place, together in enumerate(self.independent_):
             looked_at = [m for m in together if m in names]
             if looked_at:
-                answers = self._answers(model, data, looked_at)
-                said[place] = np.log(answers.clip(_LEAST_PROBABILITY)) - log_prior
+                answers = self._answers(model, data, looked_at)[:, seen]
+                said[place][:, seen] = np.log(answers.clip(_LEAST_PROBABILITY) / prior[seen])
         return said
 
     def _powers_of(self, names: tuple[str, ...]) -> Float64[np.ndarray, " sets"]:
         """The powers on the likelihoods of independent sets, where these modalities are there."""
         if names not in self._powers:
+            # A class without probability stays without, and is no reason for smaller powers.
+            possible = self.prior_ > 0
+            rows = np.flatnonzero(possible[self._codes])
+            codes = (np.cumsum(possible) - 1)[self._codes[rows]]
             said = np.concatenate(
-                [self._log_likelihoods(model, rows, names) for model, rows in self._held_out],
+                [self._log_likelihoods(model, part, names) for model, part in self._held_out],
                 axis=1,
-            )
-            counts = np.concatenate([r.counts for _, r in self._held_out])
+            )[:, rows][:, :, possible]
+            counts = np.concatenate([part.counts for _, part in self._held_out])[rows]
             usable = [i for i, sets in enumerate(self.independent_) if set(sets) & set(names)]
             powers = np.zeros(len(self.independent_))
-            log_prior = np.log(self.prior_.clip(_LEAST_PROBABILITY))
+            log_prior = np.log(self.prior_[possible])
             learned = learn_likelihood_weights(
                 torch.as_tensor(said[usable]),
                 torch.as_tensor(log_prior),
-                torch.as_tensor(self._codes),
+                torch.as_tensor(codes),
                 counts=torch.as_tensor(counts),
             )
             powers[usable] = learned.numpy().clip(max=self.largest_power)
 
             def log_loss(trial: np.ndarray) -> float:
                 table = log_softmax(log_prior + np.tensordot(trial, said, 1), axis=1)
-                return -float(counts @ table[np.arange(len(table)), self._codes])
+                return -float(counts @ table[np.arange(len(table)), codes])
 
             for place in usable:  # learned powers are above zero, whatever they are worth
                 without = np.where(np.arange(len(powers)) == place, 0.0, powers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -15,6 +15,9 @@ class Noise(Protocol):
 
     def uniform(self, rows: int, shape: Sequence[int]) -> Tensor:
         """Return ``(rows, *shape)`` numbers in [0, 1)."""
+
+    def parts(self, rows: int) -> Mapping[int, slice]:
+        """Return which rows have numbers of one generator, by its block."""
 
 
 class Pack:

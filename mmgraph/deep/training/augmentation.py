@@ -47,11 +47,18 @@ def mixed(
 ) -> tuple[dict[str, Cells], Labels]:
     """Return rows and labels, each mixed with that of another row, up to a share.
 
-    A cell is there where it is in both rows; sequences have the length of the shorter one.
+    A cell is there where it is in both rows; sequences have the length of the shorter one. A row
+    of which a modality has no cell in common with its partner's stays as it is. Partners are of one
+    block of random numbers.
     """
     draws = noise.uniform(len(labels), (2,))
-    other = draws[:, 0].argsort()
-    share = most * draws[:, 1]
+    blocks = noise.parts(len(labels)).values()
+    other = torch.cat([part.start + draws[part, 0].argsort() for part in blocks])
+    common = {modality: one.there & one.there[other] for modality, one in cells.items()}
+    alone = torch.zeros_like(draws[:, 0], dtype=torch.bool)
+    for modality, one in cells.items():
+        alone |= one.present & ~common[modality].flatten(1).any(1)
+    share = most * draws[:, 1] * ~alone
 
     def blend(values: Tensor) -> Tensor:
         part = share.reshape(-1, *(1,) * (values.ndim - 1)).to(values.dtype)
@@ -59,15 +66,12 @@ def mixed(
 
     blends = {}
     for modality, one in cells.items():
-        there = one.there & one.there[other]
-        # Where a row has nothing of its partner's, it stays as it is.
-        alone = ~there.flatten(1).any(1).reshape(-1, *(1,) * (there.ndim - 1))
-        values = torch.where(alone, one.values, blend(one.values) * there)
+        as_it_is = alone.reshape(-1, *(1,) * (one.there.ndim - 1))
+        there = torch.where(as_it_is, one.there, common[modality])
         lengths = one.lengths
         if lengths is not None:
-            shorter = torch.minimum(lengths, lengths[other])
-            lengths = torch.where(alone.flatten(), lengths, shorter)
-        blends[modality] = Cells(values, torch.where(alone, one.there, there), lengths)
+            lengths = torch.where(alone, lengths, torch.minimum(lengths, lengths[other]))
+        blends[modality] = Cells(blend(one.values) * there, there, lengths)
     return blends, blend(labels)
 
 

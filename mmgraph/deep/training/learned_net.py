@@ -33,6 +33,11 @@ class LearnedNet:
     inputs: Mapping[str, ModalityInput]
 
     @property
+    def prior(self) -> Float64[np.ndarray, " classes"]:
+        """The shares of the classes in the rows that the net has learned from."""
+        return self.net.prior.cpu().numpy()
+
+    @property
     def device(self) -> torch.device:
         """Where the net is."""
         return next(self.net.parameters()).device
@@ -40,13 +45,22 @@ class LearnedNet:
     def probabilities(
         self, data: ModalityRows, given: Collection[str]
     ) -> Float64[np.ndarray, "rows classes"]:
-        """Return the mean of the members' probabilities, by some of the modalities."""
+        """Return the mean of the members' probabilities, by some of the modalities.
+
+        Rows of which there is no cell that the net looks at get :attr:`prior`.
+        """
         self.net.eval()
         tables = []
         with torch.no_grad():
             for cells in self.batches(data, given):
-                fused: Tensor = self.net(cells).fused
-                tables.append(fused.double().softmax(-1).mean(0).cpu().numpy())
+                there = torch.stack([one.present for one in cells.values()]).any(0)
+                table = self.net.prior.repeat(len(there), 1)
+                if there.any():
+                    fused: Tensor = self.net(
+                        {m: c.rows(there.nonzero()[:, 0]) for m, c in cells.items()}
+                    ).fused
+                    table[there] = fused.double().softmax(-1).mean(0)
+                tables.append(table.cpu().numpy())
         return np.concatenate(tables) if tables else np.zeros((0, self.net.design.outputs))
 
     def batches(self, data: ModalityRows, given: Collection[str]) -> Iterator[dict[str, Cells]]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from mmgraph.data.modality_rows import ModalityRows
@@ -94,6 +95,14 @@ def shares_of_classes(data: ModalityRows, classes: int) -> Float[Tensor, "rows c
     return torch.nn.functional.one_hot(torch.as_tensor(data.codes), classes).float()
 
 
+def _prior(data: ModalityRows, classes: int) -> Float64[Tensor, " classes"]:
+    """The share of each class by the weights of rows; alike without a target."""
+    if data.outcome is None:
+        return torch.full((classes,), 1 / classes, dtype=torch.float64)
+    totals = torch.as_tensor(np.bincount(data.codes, data.counts, classes))
+    return totals / totals.sum()
+
+
 def learn_net(
     design: NetDesign,
     inputs: Mapping[str, ModalityInput],
@@ -140,6 +149,7 @@ def learn_net(
                 f"{design.fusion} fusion makes no codes of modalities, of which losses are"
             )
         loss = loss + sum_of_losses(options.losses)
+    learned.net.prior.copy_(_prior(data, design.outputs))
     learner = kind(learned, data, options, loss)
     run_loop(learner, options, directory=directory, progress=progress)
     learned.net.pack.noise = None

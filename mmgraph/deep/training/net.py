@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Float64
+from torch import Tensor, nn
 
 from mmgraph.deep.encoders.named import encoder_kind
 from mmgraph.deep.fusion.fusion import Present, Scores
@@ -59,11 +60,18 @@ class Net(nn.Module):
     generator : torch.Generator
         Draws initial parameters; on the CPU.
 
+    Attributes
+    ----------
+    prior : Tensor of float64, shape (outputs,)
+        The shares of the classes in the rows that the net has learned from.
+
     Raises
     ------
     LearningError
         If an encoder or a fusion is unknown, or an encoder does not take such cells.
     """
+
+    prior: Float64[Tensor, " outputs"]
 
     def __init__(self, design: NetDesign, generator: torch.Generator) -> None:
         super().__init__()
@@ -83,6 +91,9 @@ class Net(nn.Module):
         self.fusion = kind(
             self.widths, design.outputs, self.pack, design.width, design.dropout, **design.options
         )
+
+        shares = torch.full((design.outputs,), 1 / design.outputs, dtype=torch.float64)
+        self.register_buffer("prior", shares)
 
     def _encoder(self, modality: str, shape: tuple[int, ...]) -> Any:
         name, options = self.design.encoders[modality]

@@ -180,17 +180,10 @@ class DeepClassifier(TemperedClassifier):
         return self.net_
 
     def _prior(self, model: LearnedNet) -> Float64[np.ndarray, " classes"]:
-        """The shares of the classes, which training has shown to each net."""
-        return self.prior_
+        """The shares of the classes in the rows that the net has learned from."""
+        return model.prior
 
     def _answers(
         self, model: LearnedNet, data: MultimodalData, names: Collection[str]
     ) -> Float64[np.ndarray, "rows classes"]:
-        names = [modality for modality in names if modality in model.inputs]
-        table = np.tile(self.prior_, (len(data), 1))
-        if names:
-            empty = np.all([data.block(modality).missing for modality in names], axis=0)
-            rows = np.flatnonzero(~empty)
-            if len(rows):
-                table[rows] = model.probabilities(data.rows(rows), names)
-        return table
+        return model.probabilities(data, names)

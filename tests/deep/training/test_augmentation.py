@@ -54,6 +54,28 @@ def test_mixed_rows_stay_between_two_rows():
     assert not (after["one"].there & ~before["one"].there).any()
 
 
+def test_a_row_that_shares_nothing_with_its_partner_keeps_its_label():
+    labels = torch.eye(ROWS)
+    there = torch.eye(2, dtype=torch.bool)[torch.arange(ROWS) % 2]
+    before = {"one": Cells(there * torch.randn(ROWS, 2), there), "other": cells()["other"]}
+    after, blends = mixed(before, labels, 0.4, noise())
+    changed = (blends.max(1).values < 1) & (blends.argmax(1) == torch.arange(ROWS))
+    partners = (blends - blends.max(1, keepdim=True).values * labels).argmax(1)
+    assert changed.any()
+    assert (partners[changed] % 2 == torch.arange(ROWS)[changed] % 2).all()
+    for modality in before:
+        assert torch.equal(after[modality].values[~changed], before[modality].values[~changed])
+
+
+def test_rows_are_mixed_alike_by_one_process_and_by_two():
+    labels = torch.eye(ROWS)
+    cpu, half = torch.device("cpu"), slice(ROWS // 2, ROWS)
+    _, whole = mixed(cells(), labels, 0.4, RandomBlocks(2, 0, cpu))
+    second = {m: one.rows(torch.arange(ROWS)[half]) for m, one in cells().items()}
+    _, part = mixed(second, labels[half], 0.4, RandomBlocks(2, 0, cpu, [1]))
+    assert torch.equal(whole[half], part)
+
+
 def test_the_same_noise_changes_rows_alike():
     labels, options = torch.eye(4)[torch.arange(ROWS) % 4], NetTraining(noise=0.1, mixing=0.2)
     first, second = (augmented(cells(), labels, options, True, noise(3)) for _ in range(2))

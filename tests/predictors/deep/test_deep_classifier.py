@@ -81,6 +81,41 @@ def test_rows_of_which_nothing_is_there_get_the_shares():
     assert log_loss(clf.predict_proba(test), truth) < 0.55
 
 
+@pytest.mark.parametrize("folds", [0, 2])
+def test_rows_whose_cells_do_not_vary_get_the_shares(folds):
+    frame, labels = patients(400)
+    unbalanced = np.r_[np.flatnonzero(labels == "ill"), np.flatnonzero(labels == "well")[:40]]
+    frame, labels = frame.iloc[unbalanced].copy(), labels[unbalanced]
+    frame["hospital"], names = "north", {**MODALITIES, "place": ["hospital"]}
+    names["genes"] = [*names.pop("place"), *names["genes"]]
+    clf = mm.DeepClassifier(names, folds=folds, **SMALL).fit(frame, labels)
+    test = frame[:3].copy()
+    test[frame.columns.drop("hospital")] = np.nan
+    np.testing.assert_allclose(clf.predict_proba(test), np.tile([5 / 6, 1 / 6], (3, 1)), atol=1e-9)
+
+
+def test_a_class_without_rows_takes_nothing_of_the_powers():
+    frame, labels = patients(400)
+    few = {"members": 2, "width": 16, "training": {"epochs": 3, "learning_rate": 1e-3}}
+    genes = frame[MODALITIES["genes"]].to_numpy()
+    state = mm.MultimodalData.of({"genes": genes}, np.r_[labels[:-1], ["dead"]])
+    clf = mm.DeepClassifier(fusion="joint", **few).fit(state.rows(np.arange(399)))
+    table = clf.predict_proba(state)
+    assert clf._powers_of(("genes",)) > 1.2
+    assert not table[:, state.target.labels.index("dead")].any()
+    np.testing.assert_allclose(table.sum(1), 1.0)
+
+
+def test_powers_are_learned_with_the_shares_that_each_net_has_seen():
+    frame, labels = patients(240)
+    order = np.argsort(labels, kind="stable")
+    groups = np.repeat([0, 1, 2], 80)  # all ill, half, all well
+    clf = mm.DeepClassifier(MODALITIES, folds=3, **SMALL)
+    clf.fit(frame.iloc[order], labels[order], groups=groups)
+    shares = sorted(model.prior[0] for model, _ in clf._held_out)
+    np.testing.assert_allclose(shares, [0.25, 0.5, 0.75])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
