@@ -51,6 +51,9 @@ class Pair(NamedTuple):
 class BetweenModalities(Loss):
     """A loss of each two modalities, of which the mean is taken."""
 
+    compares_rows = True
+    ties_codes = True
+
     def prepare(
         self, shapes: Mapping[str, tuple[int, ...]], widths: Mapping[str, int], pack: Pack
     ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -50,6 +50,22 @@ class NetOutput(NamedTuple):
 
 class Loss(nn.Module, abc.ABC):
     """A loss of each member; ``a + 0.1 * b`` is one, too."""
+
+    compares_rows: bool = False
+    """Whether rows of a batch are compared with each other: processes have but a share of these."""
+    needs_classes: bool = False
+    """Whether rows have to have a class."""
+    ties_codes: bool = False
+    """Whether modalities' codes are compared with each other: they are to be several."""
+
+    @property
+    def name(self) -> str:
+        """What messages call the loss."""
+        return type(self).__name__
+
+    def terms(self) -> Iterator[Loss]:
+        """Yield the losses that it consists of, and itself."""
+        return (module for module in self.modules() if isinstance(module, Loss))
 
     def prepare(
         self, shapes: Mapping[str, tuple[int, ...]], widths: Mapping[str, int], pack: Pack

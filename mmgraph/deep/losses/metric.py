@@ -10,13 +10,13 @@ from torch import nn
 
 from mmgraph.deep.losses.loss import Loss, MemberLosses, NetOutput, precise
 from mmgraph.deep.packs.pack import Pack
-from mmgraph.graph.errors import LearningError, needs, suggestion
+from mmgraph.graph.errors import LearningError, check_choice, needs, suggestion
 
 
 class MetricLoss(Loss):
     """A loss of pytorch-metric-learning, of each member; a mean over modalities.
 
-    The weights of rows do not count in it.
+    The weights of rows do not count in it, nor do rows without a class where classes are alike.
 
     Parameters
     ----------
@@ -35,6 +35,8 @@ class MetricLoss(Loss):
         If the package is not installed.
     """
 
+    compares_rows = True
+
     def __init__(
         self, name: str, alike: Literal["classes", "rows"] = "classes", **options: Any
     ) -> None:
@@ -46,7 +48,15 @@ class MetricLoss(Loss):
             raise LearningError(
                 f"pytorch-metric-learning has no loss '{name}'{suggestion(name, known)}"
             )
-        self.kind, self.name, self.alike, self.options = getattr(losses, name), name, alike, options
+        check_choice("alike", alike, ("classes", "rows"), LearningError)
+        self.kind, self.called, self.alike = getattr(losses, name), name, alike
+        self.options = options
+        self.needs_classes, self.ties_codes = alike == "classes", alike == "rows"
+
+    @property
+    def name(self) -> str:
+        """What messages call the loss."""
+        return self.called
 
     def prepare(
         self, shapes: Mapping[str, tuple[int, ...]], widths: Mapping[str, int], pack: Pack
@@ -65,8 +75,9 @@ class MetricLoss(Loss):
         """Return the loss of each member."""
         parts = []
         for modality, codes in output.codes.items():
-            rows = output.present[modality].nonzero().flatten()
-            parts.append((precise(codes[:, rows]), self._labels(output)[rows]))
+            labels, labelled = self._labels(output)
+            rows = (output.present[modality] & labelled).nonzero().flatten()
+            parts.append((precise(codes[:, rows]), labels[rows]))
         if self.alike == "rows":
             parts = [(torch.cat([c for c, _ in parts], 1), torch.cat([n for _, n in parts]))]
         losses = [
@@ -75,9 +86,11 @@ class MetricLoss(Loss):
         ]
         return torch.stack(losses).mean(0)
 
-    def _labels(self, output: NetOutput) -> torch.Tensor:
-        """What codes that are alike have in common."""
+    def _labels(self, output: NetOutput) -> tuple[torch.Tensor, torch.Tensor]:
+        """What codes that are alike have in common, and which rows have that."""
         if self.alike == "rows":
-            return torch.arange(len(output.weights), device=output.weights.device)
-        assert output.targets is not None
-        return output.targets.argmax(-1)
+            rows = torch.arange(len(output.weights), device=output.weights.device)
+            return rows, torch.ones_like(rows, dtype=torch.bool)
+        if output.targets is None:
+            raise LearningError(f"the loss '{self.name}' is of classes, and rows have no target")
+        return output.targets.argmax(-1), output.targets.any(-1)

@@ -22,8 +22,8 @@ LOSSES: Mapping[str, type[Loss]] = {
     "coral": Coral,
 }
 
-LossNames = Sequence[str | Loss] | Mapping[str, float] | Loss
-"""Names or losses, which count equally; names with what they are multiplied by; or one loss.
+LossNames = str | Sequence[str | Loss] | Mapping[str, float] | Loss
+"""A name; names or losses, which count equally; names with their factors; or one loss.
 
 Names that end in ``Loss`` are of pytorch-metric-learning.
 """
@@ -39,6 +39,7 @@ def sum_of_losses(losses: LossNames) -> Loss:
     """
     if isinstance(losses, Loss):
         return copy.deepcopy(losses)
+    losses = [losses] if isinstance(losses, str) else losses
     weighted = losses if isinstance(losses, Mapping) else dict.fromkeys(losses, 1.0)
     return WeightedSum([(_loss(given), factor) for given, factor in weighted.items()])
 

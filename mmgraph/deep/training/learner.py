@@ -47,6 +47,20 @@ class NetLearner(AdamWLearner):
         of_loss = {f"loss:{name}": p for name, p in loss.named_parameters()}
         trained = dict(self.net.named_parameters()) | of_loss
         super().__init__(trained, self.net.pack, len(data), options)
+        self._check_terms(loss)
+
+    def _check_terms(self, loss: Loss) -> None:
+        """Refuse losses that rows, or the way in which these are shared out, have nothing for."""
+        for term in loss.terms():
+            if term.needs_classes and not self.labels.any():
+                raise LearningError(
+                    f"the loss '{term.name}' is of classes, and no row has a target"
+                )
+            if term.compares_rows and self.processes.count > 1:
+                raise LearningError(
+                    f"the loss '{term.name}' compares the rows of a batch, of which each of "
+                    f"{self.processes.count} processes has but a share: train in one process"
+                )
 
     def belongs_to(self) -> dict[str, dict[str, Any]]:
         """Return the shapes of parameters, the design, and checksums of the rows."""

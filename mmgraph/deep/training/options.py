@@ -62,7 +62,7 @@ class NetTraining(AdamWTraining):
         The deviation of noise that is added to columns, in those of the training rows.
     mixing : float
         Up to what share two rows, and their labels, are mixed (Zhang et al. 2018, "mixup").
-    losses : sequence of str, or mapping of str to float
+    losses : str, sequence of str, or mapping of str to float
         What is made small, too: names of :data:`~mmgraph.deep.losses.named.LOSSES` or of losses of
         pytorch-metric-learning, with factors where a mapping gives them.
     """
@@ -72,7 +72,7 @@ class NetTraining(AdamWTraining):
     smoothing: float = 0.0
     noise: float = 0.2
     mixing: float = 0.0
-    losses: Sequence[str] | Mapping[str, float] = ()
+    losses: str | Sequence[str] | Mapping[str, float] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
+from mmgraph.graph.errors import LearningError
 from mmgraph.learning.kept_state import Kept, KeptState, part, prefixed
 from mmgraph.learning.training.learner import Learner
 from mmgraph.learning.training.order import batch_sizes, epoch_order
@@ -164,12 +166,24 @@ class _Loop:
             done, steps = state.epoch * len(self.sizes) + state.batch, len(self.sizes)
             index = self.processes.rows(batch, settings.blocks)
             rate, share = settings.rate(done, steps), len(index) / len(batch)
-            for name, value in self.learner.step(index, rate, share).items():
+            for name, value in self._step(index, rate, share).items():
                 self.sums[name] = self.sums.get(name, 0.0) + value
             state.batch += 1
             if every is not None and state.batch < steps and (done + 1) % every == 0:
                 self._check_sound()
                 self._save()
+
+    def _step(
+        self, index: Int64[Tensor, " rows"], rate: float, share: float
+    ) -> Mapping[str, float | Tensor]:
+        """Take a step; that what is not finite has no decomposition is divergence, too."""
+        try:
+            return self.learner.step(index, rate, share)
+        except torch.linalg.LinAlgError as error:
+            raise LearningError(
+                f"training diverged in epoch {self.state.epoch + 1}: {error}; the model has the "
+                "parameters of the last sound epoch. A lower learning_rate may help"
+            ) from None
 
     def _end_epoch(self) -> None:
         """Judge the epoch, keep its parameters, and decide whether it was the last."""
@@ -186,11 +200,22 @@ class _Loop:
                 state.best, state.best_epoch = value, state.epoch
                 self.best = self.sound
             stop = state.epoch - state.best_epoch >= settings.patience
+            if stop or state.epoch >= settings.epochs:
+                self._check_watched(settings.stopping_monitor)
         state.finished = self.processes.decided(stop or state.epoch >= settings.epochs)
         if state.finished:
             learner.check_result(self.best or self.sound)
         if state.finished or state.epoch % settings.checkpoint_epochs == 0:
             self._save()
+
+    def _check_watched(self, watched: str) -> None:
+        """Refuse what no epoch has said anything of: it has stopped nothing, and chosen none."""
+        names = {name for monitors in self.state.history for name in monitors}
+        if watched not in names:
+            raise LearningError(
+                f"stopping_monitor '{watched}' is not among the monitors of {self.learner.kind}: "
+                f"{', '.join(sorted(names))}"
+            )
 
     def _averages(self) -> dict[str, float]:
         """The averages of what the steps of the epoch returned, over the rows of all processes."""

@@ -58,3 +58,17 @@ def test_unknown_losses_and_options_are_refused():
         MetricLoss("TripletMargin")
     with pytest.raises(LearningError, match="'TripletMarginLoss' cannot be made"):
         prepared(MetricLoss("TripletMarginLoss", colour="red"))
+
+
+def test_rows_without_a_class_are_left_out(output):
+    targets = torch.nn.functional.one_hot(torch.arange(40) % 4).float()
+    rows = output(lacking=0)._replace(targets=targets)
+    half = torch.arange(40) < 20
+    loss = prepared(MetricLoss("TripletMarginLoss"))
+    unlabelled = loss(rows._replace(targets=targets * half[:, None]))
+    codes = {m: c[:, half] for m, c in rows.codes.items()}
+    present = {m: there[half] for m, there in rows.present.items()}
+    alone = loss(rows._replace(targets=targets[half], codes=codes, present=present))
+    torch.testing.assert_close(unlabelled, alone)
+    with pytest.raises(LearningError, match="'TripletMarginLoss' is of classes, and rows have no"):
+        loss(rows._replace(targets=None))

@@ -151,3 +151,29 @@ def test_losses_may_be_objects():
     loss = 0.5 * Contrastive(0.2)
     fitted = spaces("cosine", losses=loss, training=QUICK | {"epochs": 2}).fit(rows(60)[0])
     assert fitted.represent(rows(5)[0]).shape == (5, 4)
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ("contrastive", "'Contrastive' is between the codes of modalities"),
+        (["masked_prediction", "coral"], "'Coral' is between the codes of modalities"),
+        ("TripletMarginLoss", "'TripletMarginLoss' is of classes, and no row has a target"),
+    ],
+)
+def test_a_joint_space_refuses_losses_that_have_nothing_to_compare(losses, message):
+    with pytest.raises(LearningError, match=message):
+        spaces("cosine", kind="joint", losses=losses).fit(rows(60)[0])
+
+
+def test_a_joint_space_learns_hidden_cells():
+    data, _ = rows(60)
+    made = spaces("cosine", kind="joint", losses="masked_prediction", training={"epochs": 2})
+    plain = spaces("cosine", kind="joint", training={"epochs": 2}).fit(data)
+    assert np.abs(made.fit(data).represent(data) - plain.represent(data)).max() > 1e-4
+
+
+def test_deep_cca_that_diverges_names_the_epoch():
+    training = QUICK | {"learning_rate": 1e30, "warm_up_epochs": 0.0, "batch_size": 100}
+    with pytest.raises(LearningError, match="diverged in epoch 1"):
+        spaces("deep_cca", training=training).fit(rows(400)[0])

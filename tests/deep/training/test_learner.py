@@ -9,11 +9,14 @@ import torch
 from safetensors.torch import load_file
 
 from mmgraph.deep.inputs.modality_input import cells_of, fitted_inputs
+from mmgraph.deep.losses.named import sum_of_losses
 from mmgraph.deep.training import learner as learner_module
+from mmgraph.deep.training.learned_net import LearnedNet
 from mmgraph.deep.training.learner import NetLearner
 from mmgraph.deep.training.net import Net
 from mmgraph.deep.training.step_memory import step_bytes
 from mmgraph.graph.errors import FormatError, LearningError, MemoryBudgetError
+from mmgraph.learning.training.data_parallel import Processes
 from tests.deep.training.net_runs import TRAINING, design_of, main, rows_of, run
 from tests.processes import kept_training, kill_within_training, start, together
 
@@ -127,6 +130,23 @@ def test_the_watched_loss_of_the_best_epoch_stays():
         again = run(training=replace(training, epochs=best, stopping_monitor=None))
     for name, tensor in again.net.state_dict().items():
         assert torch.equal(stopped.net.state_dict()[name], tensor), name
+
+
+def test_a_monitor_that_never_appears_is_refused():
+    training = replace(TRAINING, patience=1, stopping_monitor="validation_loss")
+    with pytest.raises(LearningError, match=r"'validation_loss' is not among .* a net: loss"):
+        run(training=training)
+
+
+def test_losses_of_batches_are_refused_in_several_processes():
+    data = rows_of()
+    inputs = fitted_inputs(data, data.modalities)
+    learned = LearnedNet(Net(design_of(data), torch.Generator().manual_seed(0)), inputs)
+    learner = NetLearner(learned, data, TRAINING, sum_of_losses("reconstruction"))
+    learner.processes = Processes(0, 2)
+    for name in ("contrastive", "deep_cca", "mmd", "TripletMarginLoss"):
+        with pytest.raises(LearningError, match=r"compares the rows of a batch, .* 2 processes"):
+            learner._check_terms(sum_of_losses([name, "reconstruction"]))
 
 
 def test_steps_that_do_not_fit_the_memory_are_refused_before(monkeypatch):
