@@ -48,8 +48,9 @@ class Answers:
     probabilities : ndarray, shape (tested rows, classes)
         Rows as in :attr:`Tested.rows`.
     costs : mapping of str to float
-        Of the plain condition: ``train_seconds`` (CPU), ``rows_per_second``, ``peak_bytes``,
-        ``parameters``; means over folds, but of the memory, which is that of the first.
+        Of the plain condition: ``train_seconds`` (CPU, without imports and compilation),
+        ``rows_per_second`` (given all modalities), ``peak_bytes``, ``parameters``;
+        means over folds, but of the memory, which is that of the first.
     settings : tuple of mapping
         Of each fold, what the inner folds have chosen.
     """

@@ -88,7 +88,7 @@ _KINDS = (
             {"training": {"noise": 0.0}},
         ),
     ),
-    ModelKind("logistic", "reference", references.logistic, _over("C", 0.01, 0.1, 10.0)),
+    ModelKind("logistic", "reference", references.logistic, _over("C", 0.01, 1.0, 10.0)),
     ModelKind(
         "extra_trees", "reference", references.extra_trees,
         ({}, {"max_features": "sqrt"}, {"min_samples_leaf": 3}, {"max_features": 1.0}),
@@ -101,7 +101,7 @@ _KINDS = (
         "svm_stacking", "reference", references.svm_stacking, _over("cost", 1.0, 3.0, 30.0)
     ),
     ModelKind(
-        "feature_trees", "reference", references.feature_trees,
+        "feature_trees", "reference", references.extra_trees,
         ({}, {"max_features": "sqrt"}, {"min_samples_leaf": 3}, {"max_features": 1.0}),
     ),
     ModelKind(

@@ -18,18 +18,20 @@ def prior(seed: int) -> Predictor:
 
 
 def logistic(seed: int, **options: Any) -> Predictor:
-    """Return logistic regression on masked copies."""
-    from mmgraph.comparison.models.masked_copies import MaskedCopiesClassifier
+    """Return logistic regression for each set of modalities, which one on masked copies is not."""
     from mmgraph.comparison.models.standardised_logistic import StandardisedLogistic
+    from mmgraph.predictors.missing_modality_classifier import MissingModalityClassifier
 
-    return MaskedCopiesClassifier(StandardisedLogistic(max_iter=2000, **options), random_state=seed)
+    return MissingModalityClassifier(
+        StandardisedLogistic(**{"max_iter": 2000, "C": 0.1, **options})
+    )
 
 
 def extra_trees(seed: int, **options: Any) -> Predictor:
-    """Return extremely randomised trees on masked copies."""
-    from mmgraph.comparison.models.masked_copies import MaskedCopiesClassifier
+    """Return extremely randomised trees for each set of modalities, with sequences summed up."""
+    from mmgraph.predictors.missing_modality_classifier import MissingModalityClassifier
 
-    return MaskedCopiesClassifier(_trees(options), random_state=seed)
+    return MissingModalityClassifier(_trees({"random_state": seed, **options}))
 
 
 def gradient_boosting(seed: int, **options: Any) -> Predictor:
@@ -52,13 +54,6 @@ def svm_stacking(seed: int, **options: Any) -> Predictor:
     from mmgraph.comparison.models.svm_stacking import SvmStackingClassifier
 
     return SvmStackingClassifier(random_state=seed, **options)
-
-
-def feature_trees(seed: int, **options: Any) -> Predictor:
-    """Return trees for each set of modalities, on what sums up their sequences."""
-    from mmgraph.predictors.missing_modality_classifier import MissingModalityClassifier
-
-    return MissingModalityClassifier(_trees({"random_state": seed, **options}))
 
 
 def mini_rocket(seed: int, **options: Any) -> Predictor:

@@ -75,8 +75,9 @@ class Outcome(NamedTuple):
     tables : ndarray, shape (questions, test rows, classes)
         The probabilities, zero of questions that failed; of a fit that failed there are none.
     costs : mapping of str to float
-        ``train_seconds`` of CPU time, ``rows_per_second``, ``parameters``; of :data:`COSTS`
-        ``peak_bytes`` alone.
+        ``train_seconds``: CPU time of the fit and of the first answer, to one row, for which some
+        models learn still, without what a process imports and compiles once; ``rows_per_second`` of
+        CPU time, given all modalities; ``parameters``; of :data:`COSTS` ``peak_bytes`` alone.
     failures : mapping of int to str
         Why a question, by its place, is not answered; of the fit -1.
     lasting : bool
@@ -93,6 +94,9 @@ FIT = -1
 """The place of the fit among what may fail."""
 COSTS = Condition("costs")
 """Of a task whose fit is measured in a process of its own, and not asked."""
+WARMING = 4
+"""Of each class so many rows are learned from before anything is measured."""
+_WARM: set[tuple[object, ...]] = set()
 _NO_TABLES = np.zeros((0, 0, 0))
 
 
@@ -109,16 +113,17 @@ def outcome_of(task: Task, data: MultimodalData) -> Outcome:
 def _answered(
     task: Task, data: MultimodalData, training: MultimodalData, test: MultimodalData
 ) -> Outcome:
+    _warm_up(task, training)
     began = time.process_time()
     try:
         fitted = copy.deepcopy(task.predictor).fit(training)
     except Exception as error:
         return _unfitted(error, _lasts(error))
-    train_seconds = time.process_time() - began
-    parameters = parameter_count(fitted)
+    with contextlib.suppress(Exception):  # the questions tell; some models learn when first asked
+        fitted.predict_proba(test.rows(slice(0, 1)), given=task.modalities)
+    costs = {"train_seconds": time.process_time() - began, "parameters": parameter_count(fitted)}
     shape = (len(task.questions), len(test), data.target.cardinality)
     tables, failures, lasting = np.zeros(shape), {}, True
-    seconds = []
     for place, (given, condition) in enumerate(task.questions):
         try:
             rows = test
@@ -126,18 +131,30 @@ def _answered(
                 rows = disturbed(test, condition, training, task.seed)
             began = time.process_time()
             said = fitted.predict_proba(rows, given=given)
-            seconds.append(time.process_time() - began)
+            if place == 0:  # of all modalities, as they are
+                costs["rows_per_second"] = len(test) / max(time.process_time() - began, 1e-6)
             tables[place] = _checked(said, fitted, data)
         except Exception as error:
             failures[place] = _said(error)
             lasting &= _lasts(error)
-    # What is learned when a set of modalities is first asked for is learning still: the quickest
-    # answers are those that learn nothing.
-    rate = len(test) / max(min(seconds, default=np.inf), 1e-6)
-    costs = {
-        "train_seconds": train_seconds, "rows_per_second": rate, "parameters": parameters,
-    }  # fmt: skip
     return Outcome(tables, costs, failures, lasting)
+
+
+def _warm_up(task: Task, training: MultimodalData) -> None:
+    """Fit and ask a model of some rows, once in a process: what it imports and compiles is no cost.
+
+    Of each class there are :data:`WARMING`; if these are too few, the fit itself will tell.
+    """
+    blocks = (type(block) for block in training.blocks.values())
+    kind = (task.model, type(task.predictor), *blocks)
+    if kind in _WARM:
+        return
+    _WARM.add(kind)
+    codes = training.codes
+    few = np.concatenate([np.flatnonzero(codes == code)[:WARMING] for code in np.unique(codes)])
+    with contextlib.suppress(Exception):
+        rows = training.rows(few).without_groups()
+        copy.deepcopy(task.predictor).fit(rows).predict_proba(rows, given=task.modalities)
 
 
 def _measured(predictor: Any, training: MultimodalData) -> Outcome:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 
@@ -75,6 +75,15 @@ def test_models_answer_with_any_modalities_and_by_weight(name: str):
         np.testing.assert_allclose(
             fitted.predict_proba(hidden), fitted.predict_proba(whole, given=["sound"]), rtol=1e-9
         )
+
+
+@pytest.mark.parametrize("name", ["logistic", "extra_trees"])
+def test_opponents_given_everything_have_learned_from_whole_rows_alone(name: str):
+    rows = data()
+    fitted = MODELS[name].predictor({}, 0).fit(rows)
+    whole = clone(fitted.estimator).fit(np.hstack([*map(rows.numbers, rows.blocks)]), rows.codes)
+    table = np.hstack([*map(rows.numbers, rows.blocks)])
+    np.testing.assert_allclose(fitted.predict_proba(rows), whole.predict_proba(table), atol=1e-9)
 
 
 class Recording(ClassifierMixin, BaseEstimator):
