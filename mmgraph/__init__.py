@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from mmgraph.data.recordings.windows import windows
     from mmgraph.data.schema.schema import Schema
     from mmgraph.data.tables import open_table
+    from mmgraph.deep.hybrids.encoded_field import EncodedField
+    from mmgraph.deep.hybrids.encoded_network import EncodedNetwork
+    from mmgraph.deep.hybrids.learning import learn_hybrid
     from mmgraph.deep.representations.representation import MultimodalRepresentation
     from mmgraph.experiments.analysis.report import write_report
     from mmgraph.formats.resolve import read, write
@@ -117,6 +120,8 @@ _HOMES = {
     "Deterministic": "mmgraph.graph.conditionals.deterministic_and_softmax",
     "Discretizer": "mmgraph.predictors.discretizer",
     "Effect": "mmgraph.causal.estimation.effect",
+    "EncodedField": "mmgraph.deep.hybrids.encoded_field",
+    "EncodedNetwork": "mmgraph.deep.hybrids.encoded_network",
     "EncoderLeaf": "mmgraph.predictors.leaves.encoder",
     "Evidence": "mmgraph.graph.evidence",
     "Factor": "mmgraph.graph.factor",
@@ -173,6 +178,7 @@ _HOMES = {
     "instrument_bounds": "mmgraph.causal.bounds.instrument",
     "joint": "mmgraph.inference.query",
     "joint_moments": "mmgraph.inference.query",
+    "learn_hybrid": "mmgraph.deep.hybrids.learning",
     "learn_parameters": "mmgraph.learning.conditionals.parameters",
     "learn_structure": "mmgraph.learning.structure.learn_structure",
     "log_partition": "mmgraph.inference.query",
@@ -210,6 +216,8 @@ __all__ = [
     "Deterministic",
     "Discretizer",
     "Effect",
+    "EncodedField",
+    "EncodedNetwork",
     "EncoderLeaf",
     "Evidence",
     "Factor",
@@ -266,6 +274,7 @@ __all__ = [
     "instrument_bounds",
     "joint",
     "joint_moments",
+    "learn_hybrid",
     "learn_parameters",
     "learn_structure",
     "log_partition",

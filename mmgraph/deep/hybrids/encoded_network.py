@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from mmgraph.deep.encoders.encoder import Encoder
@@ -133,6 +133,17 @@ class EncodedNetwork(nn.Module):
         if not likelihoods and not observed:
             raise LearningError("rows have nothing that the network could be asked by")
         return self.tables.log_posterior(self.target, likelihoods, observed)
+
+    def loss(
+        self,
+        cells: Mapping[str, Cells],
+        labels: Int64[Tensor, " rows"],
+        observed: Mapping[str, object] | None = None,
+    ) -> Float[Tensor, " members"]:
+        """Return the mean log-loss of each member over rows whose target is known; as forward."""
+        answers = self(cells, observed)
+        picked = answers.gather(-1, labels[None, :, None].expand(len(answers), -1, 1))
+        return -picked[..., 0].mean(1)
 
     def graphical(self) -> list[nn.Parameter]:
         """Return the parameters that are learned last where training is part by part."""

@@ -28,6 +28,12 @@ class Cells(NamedTuple):
     there: Bool[Tensor, "rows *shape"]
     lengths: Int64[Tensor, " rows"] | None = None
 
+    @classmethod
+    def of(cls, table: object) -> Self:
+        """Return numbers on one scale as cells, NaN where missing; on the CPU."""
+        values = torch.as_tensor(table, dtype=torch.float32)
+        return cls(values.nan_to_num(0.0), ~values.isnan())
+
     @property
     def present(self) -> Bool[Tensor, " rows"]:
         """The rows of which anything is there."""

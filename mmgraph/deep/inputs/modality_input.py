@@ -58,7 +58,7 @@ class ColumnsInput:
 
     def cells(self, block: Block) -> Cells:
         """Return rows as cells, on the CPU."""
-        return _of_numbers(self.preparation.scaled(block.numbers()).clip(-FURTHEST, FURTHEST))
+        return Cells.of(self.preparation.scaled(block.numbers()).clip(-FURTHEST, FURTHEST))
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ class ChannelsInput:
             If sequences would take too much memory, each as long as the longest.
         """
         if isinstance(block, Arrays):
-            return _of_numbers(self._scaled(block.values))
+            return Cells.of(self._scaled(block.values))
         assert isinstance(block, Sequences)
         lengths = np.array([0 if value is None else len(value) for value in block.values], np.int64)
         shape = (len(block), int(lengths.max(initial=0)), self.size[1])
@@ -124,7 +124,7 @@ class ChannelsInput:
         for row, value in enumerate(block.values):
             if value is not None:
                 table[row, : len(value)] = self._scaled(value)
-        return _of_numbers(table)._replace(lengths=torch.as_tensor(lengths))
+        return Cells.of(table)._replace(lengths=torch.as_tensor(lengths))
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
         """Values on one scale, NaN where missing or of a channel that does not vary."""
@@ -160,10 +160,3 @@ def fitted_inputs(data: ModalityRows, modalities: Sequence[str]) -> dict[str, Mo
 def cells_of(data: ModalityRows, inputs: Mapping[str, ModalityInput]) -> dict[str, Cells]:
     """Return rows as the cells of each modality, on the CPU."""
     return {modality: made.cells(data.block(modality)) for modality, made in inputs.items()}
-
-
-def _of_numbers(table: np.ndarray) -> Cells:
-    """Numbers, NaN where missing, as cells."""
-    values = torch.as_tensor(table, dtype=torch.float32)
-    there = ~values.isnan()
-    return Cells(values.nan_to_num(0.0), there)

@@ -13,7 +13,12 @@ from mmgraph.deep.hybrids.learning import learn_hybrid
 from mmgraph.deep.inputs.cells import Cells
 from mmgraph.deep.packs.pack import Pack
 from mmgraph.deep.training.options import AdamWTraining
-from mmgraph.graph.errors import LearningError, UnknownVariableError, ZeroProbabilityError
+from mmgraph.graph.errors import (
+    FormatError,
+    LearningError,
+    UnknownVariableError,
+    ZeroProbabilityError,
+)
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 RNG = np.random.default_rng(0)
@@ -172,6 +177,9 @@ def test_training_end_to_end_lowers_the_loss_and_resumes_bit_for_bit(tmp_path):
             again, pack, losses(again), {"rows": 200}, options, directory=tmp_path, progress=stop
         )
     resumed, pack = hybrid()
+    others = {"rows": 200, "image": 1}
+    with pytest.raises(FormatError, match="rows"):
+        learn_hybrid(resumed, pack, losses(resumed), others, options, directory=tmp_path)
     learn_hybrid(resumed, pack, losses(resumed), {"rows": 200}, options, directory=tmp_path)
     for one, other in zip(model.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
