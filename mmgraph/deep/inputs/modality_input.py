@@ -137,8 +137,13 @@ class ChannelsInput:
 ModalityInput = ColumnsInput | ChannelsInput
 
 
-def fitted_inputs(data: ModalityRows, modalities: Sequence[str]) -> dict[str, ModalityInput]:
+def fitted_inputs(
+    data: ModalityRows, modalities: Sequence[str], *, summaries: bool = False
+) -> dict[str, ModalityInput]:
     """Return how modalities of training rows become cells, without those that do not vary.
+
+    Of sequences there are their summaries, as columns, where these are asked for. The weights of
+    rows do not count in scales.
 
     Raises
     ------
@@ -148,7 +153,7 @@ def fitted_inputs(data: ModalityRows, modalities: Sequence[str]) -> dict[str, Mo
     inputs: dict[str, ModalityInput] = {}
     for modality in modalities:
         block = data.block(modality)
-        of_channels = isinstance(block, Arrays | Sequences)
+        of_channels = isinstance(block, Arrays if summaries else Arrays | Sequences)
         made = (ChannelsInput if of_channels else ColumnsInput).fitted(modality, block)  # type: ignore[arg-type]
         if any(made.shape):
             inputs[modality] = made

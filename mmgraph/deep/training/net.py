@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from mmgraph.deep.inputs.cells import Cells
 from mmgraph.deep.packs.layers import Codes
 from mmgraph.deep.packs.pack import Pack
 from mmgraph.graph.errors import LearningError, suggestion
+from mmgraph.learning.training.options import check_number, check_whole
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class NetDesign:
         How many scores a row has, how many nets there are, how wide codes are.
     dropout : float
         The share of hidden units of the fusion that are left out in a step.
+    options : mapping of str to object
+        What else the fusion takes.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -75,15 +79,19 @@ class Net(nn.Module):
 
     def __init__(self, design: NetDesign, generator: torch.Generator) -> None:
         super().__init__()
-        for name in ("members", "width"):
-            if getattr(design, name) < 1:
-                raise LearningError(f"{name} is at least one, not {getattr(design, name)}")
+        check_whole(design, "members", "width")
+        check_number("dropout", design.dropout, "[0, 1)")
         self.design, self.pack = design, Pack(design.members, generator)
         kind = named("fusion", design.fusion, FUSIONS)
         self.modalities = tuple(design.shapes)
         encoders = []
         self.widths: dict[str, int] = {}
         for modality, shape in design.shapes.items():
+            if not kind.encodes and 0 in shape:
+                raise LearningError(
+                    f"{design.fusion} fusion joins features, and '{modality}' is of sequences of "
+                    "any length"
+                )
             encoder = self._encoder(modality, shape) if kind.encodes else _Cells(shape)
             encoders.append(encoder)
             self.widths[modality] = encoder.width
@@ -137,7 +145,7 @@ class _Cells(nn.Module):
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.width = 2 * int(torch.tensor(shape).prod())
+        self.width = 2 * math.prod(shape)
 
     def forward(self, cells: Cells) -> Codes:
         values, there = cells.values.flatten(1), cells.there.flatten(1).to(cells.values.dtype)

@@ -39,9 +39,13 @@ def record_of(kind: type[Record], options: Mapping[str, Any], where: str) -> Rec
 def check_whole(record: object, *names: str, least: int = 1) -> None:
     """Check that options are whole numbers, not below the least."""
     for name in names:
-        value = getattr(record, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise LearningError(f"{name} must be a whole number from {least} on, not {value!r}")
+        check_whole_number(name, getattr(record, name), least)
+
+
+def check_whole_number(what: str, value: object, least: int = 1) -> None:
+    """Check that a value is a whole number, not below the least."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise LearningError(f"{what} must be a whole number from {least} on, not {value!r}")
 
 
 def check_number(what: str, value: object, interval: str) -> None:

@@ -15,6 +15,8 @@ from mmgraph.data.blocks.sequences_and_texts import Texts
 from mmgraph.data.folds import warn_of_groups
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.deep.encoders.named import EncoderNames
+from mmgraph.deep.fusion.late import LateFusion
+from mmgraph.deep.fusion.named import FusionName
 from mmgraph.deep.training.learned_net import LearnedNet
 from mmgraph.deep.training.options import NetTraining
 from mmgraph.graph.errors import LearningError
@@ -49,9 +51,12 @@ class DeepClassifier(TemperedClassifier):
         A name of :data:`~mmgraph.deep.encoders.named.ENCODERS` for all modalities, or for each,
         with options. ``"auto"`` are perceptrons of columns, and convolutions of arrays and
         sequences.
-    fusion : str
-        A name of :data:`~mmgraph.deep.fusion.named.FUSIONS`; or ``"multimodal_cnn"`` or
+    fusion : str or (str, dict)
+        A name, or with options such as ``("low_rank", {"rank": 4, "dropout": 0.1})``, of
+        :data:`~mmgraph.deep.fusion.named.FUSIONS`; or ``"multimodal_cnn"`` or
         ``"multimodal_rnn"``: feature maps or hidden states of arrays and sequences that are merged.
+        Early fusion takes sequences by their summaries. Of ``("late", {"pool": "average"})`` the
+        average has one power.
     members : int
         How many nets answer together.
     width : int
@@ -108,7 +113,7 @@ class DeepClassifier(TemperedClassifier):
         modalities: Modalities | None = None,
         *,
         encoders: EncoderNames = "auto",
-        fusion: str = "late",
+        fusion: FusionName = "late",
         members: int = 5,
         width: int = 128,
         training: NetTraining | Mapping[str, Any] | None = None,
@@ -144,13 +149,16 @@ class DeepClassifier(TemperedClassifier):
             raise LearningError(
                 f"powers are learned in two folds or more, or none, not {self.folds}"
             )
+        if self.temper:
+            _check_folds(data)
         seed = seed_of(self.random_state)
         telling = telling_modalities(data)
         shares = np.bincount(data.codes, data.counts, data.target.cardinality)
         self.prior_ = shares / shares.sum()
         self.net_ = self._learned(data, telling, seed, "all")
         self.told_ = tuple(self.net_.inputs)
-        pooled = self.fusion == "late"
+        fusion = self.net_.net.fusion
+        pooled = isinstance(fusion, LateFusion) and fusion.pool == "powers"
         self.independent_ = tuple((m,) for m in self.told_) if pooled else (self.told_,)
         if self.temper:
             warn_of_groups(data)
@@ -187,3 +195,15 @@ class DeepClassifier(TemperedClassifier):
         self, model: LearnedNet, data: MultimodalData, names: Collection[str]
     ) -> Float64[np.ndarray, "rows classes"]:
         return model.probabilities(data, names)
+
+
+def _check_folds(data: MultimodalData) -> None:
+    """Refuse classes of one row where powers are learned on random rows."""
+    counts = np.bincount(data.codes)
+    grouped = data.groups is not None and len(np.unique(data.groups.codes)) > 1
+    if not grouped and (counts == 1).any():
+        label = data.target.labels[int((counts == 1).argmax())]
+        raise LearningError(
+            f"the class {label!r} has one row, which cannot both be learned from and held out for "
+            "powers: with folds=0 there are none"
+        )

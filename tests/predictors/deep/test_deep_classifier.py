@@ -9,7 +9,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import mmgraph as mm
 from mmgraph.deep.fusion.named import FUSIONS
-from mmgraph.graph.errors import FormatError, LearningError
+from mmgraph.graph.errors import FormatError, LearningError, MmgraphError
 from mmgraph.networks.boltzmann.answers import PriorWarning
 from tests.predictors.test_machine_classifier import MODALITIES, log_loss, patients
 
@@ -129,12 +129,63 @@ def test_powers_are_learned_with_the_shares_that_each_net_has_seen():
         ({"training": {"losses": ["coral"]}, "fusion": "early"}, "early fusion makes no codes"),
         ({"folds": 1}, "two folds or more, or none"),
         ({"members": 0}, "members"),
+        ({"width": "a"}, "width must be a whole number"),
+        ({"fusion": ("low_rank", {"ranks": 2})}, "'low_rank' has no option 'ranks'; did you mean"),
+        ({"fusion": ("low_rank", {"rank": 0})}, "rank must be a whole number"),
+        ({"fusion": ("joint", {"dropout": 2.0})}, "dropout must lie in"),
+        ({"fusion": ("late", {"pool": "mean"})}, "pool"),
         ({"width": 0}, "width"),
     ],
 )
 def test_unknown_options_are_named(options, message):
     with pytest.raises(LearningError, match=message):
         mm.DeepClassifier(MODALITIES, **options).fit(*patients())
+
+
+@pytest.mark.parametrize("device", ["foo", "cuda:77"])
+def test_devices_that_are_not_there_are_named(device):
+    with pytest.raises(MmgraphError, match=f"device '{device}'"):
+        mm.DeepClassifier(MODALITIES, device=device).fit(*patients())
+
+
+def test_a_class_of_one_row_has_no_powers():
+    frame, labels = patients()
+    labels = np.r_[labels[:-1], ["dead"]]
+    with pytest.raises(LearningError, match=r"the class 'dead' has one row, .* folds=0"):
+        mm.DeepClassifier(MODALITIES, **SMALL).fit(frame, labels)
+    mm.DeepClassifier(MODALITIES, **SMALL, folds=0).fit(frame, labels)
+
+
+def test_late_answers_are_averaged_and_the_average_is_tempered(tmp_path):
+    frame, labels = patients()
+    clf = mm.DeepClassifier(MODALITIES, fusion=("late", {"pool": "average"}), **SMALL)
+    assert clf.fit(frame, labels).independent_ == (("clinical", "genes"),)
+    average = clf.net_.probabilities(clf._held_out[0][1], clf.told_)
+    tempered = clf._posterior(clf._held_out[0][1], clf.told_)
+    log_odds = [np.log(table[:, 0] / table[:, 1]) for table in (average, tempered)]
+    assert np.corrcoef(*log_odds)[0, 1] > 0.999
+    clf.save(tmp_path / "late.mmgraph")
+    read = mm.read(tmp_path / "late.mmgraph")
+    assert read.fusion == clf.fusion
+    np.testing.assert_array_equal(read.predict_proba(frame), clf.predict_proba(frame))
+
+
+def test_options_reach_the_fusion():
+    fusion = ("low_rank", {"rank": 3, "dropout": 0.0})
+    clf = mm.DeepClassifier(MODALITIES, fusion=fusion, folds=0, **SMALL).fit(*patients())
+    assert clf.net_.net.fusion.rank == 3
+    assert clf.net_.net.design.dropout == 0.0
+
+
+def test_early_fusion_takes_summaries_of_sequences(tmp_path):
+    draws, labels = np.random.default_rng(0), np.arange(60) % 2
+    sound = [draws.normal(y, 0.3, (6 + i % 3, 2)) for i, y in enumerate(labels)]
+    data = mm.MultimodalData.of({"sound": sound, "lab": draws.normal(size=(60, 2))}, labels)
+    clf = mm.DeepClassifier(fusion="early", folds=0, **SMALL).fit(data)
+    table = clf.predict_proba(data)
+    assert (table.argmax(1) == labels).mean() > 0.9
+    clf.save(tmp_path / "early.mmgraph")
+    np.testing.assert_array_equal(mm.read(tmp_path / "early.mmgraph").predict_proba(data), table)
 
 
 @parametrize_with_checks(

@@ -12,6 +12,7 @@ from mmgraph.predictors.deep.deep_classifier import DeepClassifier
 from mmgraph.predictors.stored.deep.nets import (
     net_parts,
     restored_encoders,
+    restored_fusion,
     restored_net,
     restored_training,
     training_entries,
@@ -74,7 +75,7 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> DeepCla
         classifier = DeepClassifier(
             restored_modalities(entry),
             encoders=restored_encoders(entry),
-            fusion=entry.get("fusion", str),
+            fusion=restored_fusion(entry),
             members=entry.get("members", int),
             width=entry.get("width", int),
             training=restored_training(entry),

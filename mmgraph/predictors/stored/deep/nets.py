@@ -123,6 +123,12 @@ def restored_training(entry: JsonObject) -> Any:
     return record if entry.get("is_record", bool) else options
 
 
+def restored_fusion(entry: JsonObject) -> Any:
+    """The parameter of that name, with its options where it has some."""
+    name = entry.get("fusion", object)
+    return tuple(name) if isinstance(name, list) else entry.get("fusion", str)
+
+
 def restored_encoders(entry: JsonObject) -> Any:
     """Return the parameter ``encoders``: lists of JSON are pairs."""
     names = entry.get("encoders", object)
