@@ -12,7 +12,7 @@ import numpy as np
 
 from mmgraph.comparison.conditions.modality_sets import asked_sets
 from mmgraph.comparison.cross_validation import cross_validations
-from mmgraph.comparison.models.named import ALWAYS, model_kinds
+from mmgraph.comparison.models.named import ALWAYS, model_kinds, with_opponents
 from mmgraph.comparison.protocol.nested import run_plan, tested_rows
 from mmgraph.comparison.protocol.plan import CONDITIONS, INNER_FOLDS, Plan
 from mmgraph.comparison.protocol.running import Progress, Runner
@@ -38,6 +38,8 @@ from mmgraph.predictors.inputs import (
     schema_of,
 )
 from mmgraph.predictors.row_predictor import warn_of_prior
+
+_OPTIONS = ("tune", "n_jobs", "directory", "progress", "opponents")
 
 
 def compare(
@@ -87,6 +89,8 @@ def compare(
         ``"costs"``: the memory that a fit takes, by one more of the first fold in a process of its
         own.
     **options
+        ``opponents`` (bool): whether those that should stand in every table are added after the
+        models where they are lacking, which they are by default.
         ``tune`` (bool): whether inner folds of the training rows, of whole groups where outer ones
         are, choose among the published settings of each model by log-loss; by default it has its
         first. ``n_jobs`` (int): how many processes of one thread, by default one for each core;
@@ -125,12 +129,14 @@ def compare(
     >>> report.differences("network", "late_fusion")                             # doctest: +SKIP
     """
     for name in options:
-        check_choice("option", name, ("tune", "n_jobs", "directory", "progress"), MmgraphError)
+        check_choice("option", name, _OPTIONS, MmgraphError)
     kinds = model_kinds(models)
     conditions = (conditions,) if isinstance(conditions, str) else tuple(conditions)
     for condition in conditions:
         check_choice("condition", condition, CONDITIONS, MmgraphError)
     rows = _rows(data, target, groups, modalities)
+    if options.get("opponents", True):
+        kinds = with_opponents(kinds)
     sets = asked_sets(rows, given, conditions)
     for names in sets:
         warn_of_prior(rows, names)

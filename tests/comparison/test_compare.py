@@ -91,7 +91,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def compare(rows: Any, models: Any, **options: Any) -> ComparisonReport:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return mm.compare(rows, models=models, n_jobs=1, **options)
+        return mm.compare(rows, models=models, **{"n_jobs": 1, "opponents": False} | options)
 
 
 def as_json(report: ComparisonReport) -> str:
@@ -228,6 +228,7 @@ def test_answers_do_not_depend_on_how_many_processes_there_are(tmp_path: Path):
         warnings.simplefilter("ignore")
         two = mm.compare(
             data(), models=models[::-1], folds=2, conditions=("subsets", "noise"), n_jobs=2,
+            opponents=False,
             directory=tmp_path,
         )  # fmt: skip
     assert answers(one) == answers(two)
@@ -385,7 +386,7 @@ def test_a_class_absent_from_a_fold_is_named_and_answered():
     with pytest.warns(SplitWarning, match=r"fold . of the grouped split lack the class 'c'"):
         report = mm.compare(
             rows, models=["prior", "naive_bayes", "logistic", "svm_stacking", GaussianNB()],
-            folds=4, n_jobs=1,
+            folds=4, n_jobs=1, opponents=False,
         )  # fmt: skip
     assert report.failures == ()
     assert sorted(report.of_split("grouped").absent) == [(), (), (), ("c",)]
@@ -531,3 +532,10 @@ def test_costs_are_of_learning_alone_and_of_answers_given_everything(tmp_path: P
     costs = report.answers[0].costs
     assert costs["train_seconds"] < 0.1  # not half a second in one of two folds
     assert 100 < costs["rows_per_second"] <= 20 / 0.05  # though parts are answered at once
+
+
+def test_opponents_that_are_lacking_stand_after_what_was_asked_for():
+    report = compare(data(), ["naive_bayes", "logistic"], folds=2, given=[], opponents=True)
+    others = ("prior", "extra_trees", "gradient_boosting", "svm_stacking")
+    assert report.models == ("naive_bayes", "logistic", *others)
+    assert {report.families[name] for name in others} == {"reference"}

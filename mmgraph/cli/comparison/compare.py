@@ -52,13 +52,24 @@ class Protocol:
     tune: Annotated[
         bool, typer.Option("--tune", help="Choose the settings of each model on inner folds.")
     ] = False
+    opponents: Annotated[
+        bool | None,
+        typer.Option(
+            "--opponents/--no-opponents",
+            help="Add the opponents that are lacking: prior, logistic, trees, boosting, machines.",
+        ),
+    ] = None
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Processes; default: one for each core.")
     ] = None
 
     def over(self, declaration: ComparisonDeclaration) -> ComparisonDeclaration:
         """Return a declaration with what is said here instead of what it says."""
-        said: dict[str, Any] = {"folds": self.folds, "seed": self.seed}
+        said: dict[str, Any] = {
+            "folds": self.folds,
+            "seed": self.seed,
+            "opponents": self.opponents,
+        }
         if self.models is not None:
             said["models"] = _names(self.models)
         if self.conditions is not None:

@@ -145,6 +145,13 @@ def model_kinds(models: Iterable[Any] | Mapping[str, Any]) -> tuple[ModelKind, .
     return tuple(kinds)
 
 
+def with_opponents(kinds: tuple[ModelKind, ...]) -> tuple[ModelKind, ...]:
+    """Return what is compared, and after it the opponents that are lacking, by name and making."""
+    names, made = {kind.name for kind in kinds}, {kind.build for kind in kinds}
+    lacking = (MODELS[name] for name in ALWAYS if name not in names)
+    return (*kinds, *(kind for kind in lacking if kind.build not in made))
+
+
 def _kind(name: str | None, model: Any) -> ModelKind:
     if isinstance(model, str):
         if model not in MODELS:

@@ -13,7 +13,7 @@ import numpy as np
 from mmgraph.comparison.compare import compare
 from mmgraph.comparison.conditions.modality_sets import asked_sets
 from mmgraph.comparison.cross_validation import cross_validations
-from mmgraph.comparison.models.named import model_kinds
+from mmgraph.comparison.models.named import model_kinds, with_opponents
 from mmgraph.comparison.protocol.plan import Plan
 from mmgraph.comparison.report.comparison_report import ComparisonReport
 from mmgraph.data.multimodal_data import MultimodalData
@@ -59,6 +59,7 @@ def compared(
         given=declaration.given or None,
         conditions=declaration.conditions,
         tune=declaration.tune,
+        opponents=declaration.opponents,
         **options,
     )
     return replace(report, about=replace(report.about, title=declaration.heading))
@@ -75,8 +76,11 @@ def planned(declaration: ComparisonDeclaration, data: MultimodalData) -> dict[st
     """
     splits = tuple(cross_validations(data, declaration.folds, declaration.seed))
     sets = asked_sets(data, declaration.given or None, declaration.conditions)
+    kinds = model_kinds(declaration.models)
+    if declaration.opponents:
+        kinds = with_opponents(kinds)
     plan = Plan(
-        *(model_kinds(declaration.models), splits, sets, declaration.conditions),
+        *(kinds, splits, sets, declaration.conditions),
         *(declaration.seed, declaration.tune, None),
     )
     return {
