@@ -48,11 +48,13 @@ class Answers:
     probabilities : ndarray, shape (tested rows, classes)
         Rows as in :attr:`Tested.rows`.
     costs : mapping of str to float
-        Of the plain condition: ``train_seconds`` (CPU, without imports and compilation),
-        ``rows_per_second`` (given all modalities), ``peak_bytes``, ``parameters``;
-        means over folds, but of the memory, which is that of the first.
+        Of the fit that answers: ``train_seconds`` (CPU, without imports and compilation) and
+        ``rows_per_second``; of the plain condition also ``peak_bytes`` and ``parameters``; means
+        over folds, but of the memory, which is that of the first.
     settings : tuple of mapping
         Of each fold, what the inner folds have chosen.
+    failed_folds : int
+        Of how many folds the answers are the shares of the classes, since the model has none.
     """
 
     model: str
@@ -63,6 +65,7 @@ class Answers:
     probabilities: Float64[np.ndarray, "rows classes"]
     costs: Mapping[str, float] = field(default_factory=dict)
     settings: tuple[Mapping[str, object], ...] = ()
+    failed_folds: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,8 @@ class Tested:
     codes, folds : ndarray, shape (rows,)
         The class of each, and its fold.
     groups : ndarray or None
-        What each belongs to, where folds are of whole groups.
+        What each belongs to, where rows belong together: by these intervals are reckoned, also of
+        random folds, which tear groups apart.
     training_rows : tuple of int
         How many rows each fold learned from.
     absent : tuple of tuple of str

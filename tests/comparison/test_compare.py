@@ -339,6 +339,15 @@ def test_refitted_models_have_never_seen_the_other_modality(tmp_path: Path):
     assert fits == 2 * [["number", "noise"], ["number"], ["noise"]]
 
 
+def test_rows_that_belong_together_are_resampled_together_in_both_splits():
+    groups = np.repeat(np.arange(8), 5)
+    report = compare(data(groups), ["prior"], folds=4)
+    for split in ("random", "grouped"):
+        tested = report.of_split(split)
+        np.testing.assert_array_equal(tested.groups, groups[tested.rows])
+    assert compare(data(), ["prior"], folds=4).of_split("random").groups is None
+
+
 def test_a_model_that_fails_is_named_and_the_others_answer(tmp_path: Path):
     rows = data(rows=41)
     once = Watching(tmp_path / "log", fails="20")  # it has 21 training rows in the other fold
@@ -355,6 +364,7 @@ def test_a_model_that_fails_is_named_and_the_others_answer(tmp_path: Path):
     first = report.of_split("random").folds == 0
     np.testing.assert_array_equal(said.probabilities[first], shares.probabilities[first])
     assert (said.probabilities[~first].max(1) == 0.75).all()
+    assert (said.failed_folds, shares.failed_folds) == (1, 0)
     assert report.models == ("once", "prior")
     with pytest.raises(MmgraphError, match="no model has answered: never: this model never lea"):
         compare(rows, {"never": never}, folds=2)

@@ -21,16 +21,13 @@ from mmgraph.cli.common import (
 from mmgraph.cli.interruption import steps_kept
 from mmgraph.cli.outputs import check_directory, check_drawing, check_file
 from mmgraph.cli.runs import COLUMNS, print_rows
-from mmgraph.graph.errors import MmgraphError
+from mmgraph.graph.errors import MissingExtraError, MmgraphError
 
 if TYPE_CHECKING:
     from mmgraph.comparison.report.comparison_report import ComparisonReport
     from mmgraph.comparison.report.over_data_sets import OverDataSets
     from mmgraph.data.multimodal_data import MultimodalData
     from mmgraph.experiments.comparison.declaration import ComparisonDeclaration
-
-_FEWEST = 5
-"""Data sets from which on ranks are told."""
 
 
 @dataclass
@@ -185,14 +182,21 @@ def _compared(
 
 
 def _ranks(reports: Mapping[str, ComparisonReport]) -> OverDataSets | None:
-    """Ranks over data sets; of two to four it is said that these are too few."""
-    if len(reports) >= _FEWEST:
-        from mmgraph.comparison.report.over_data_sets import over_data_sets
+    """Ranks over data sets; where there are none, it is said why."""
+    from mmgraph.comparison.report.over_data_sets import over_data_sets
+    from mmgraph.comparison.statistics.data_sets import FEWEST_DATA_SETS as FEWEST
 
+    if len(reports) < FEWEST:
+        if len(reports) > 1:
+            say(f"{len(reports)} data sets are too few to rank models over; that takes {FEWEST}")
+        return None
+    try:
         return over_data_sets(reports)
-    if len(reports) > 1:
-        say(f"{len(reports)} data sets are too few to rank models over; that takes {_FEWEST}")
-    return None
+    except MissingExtraError:
+        raise
+    except MmgraphError as error:
+        say(f"models are not ranked over data sets: {error}")
+        return None
 
 
 def _record(reports: Mapping[str, ComparisonReport], ranks: OverDataSets | None) -> dict[str, Any]:

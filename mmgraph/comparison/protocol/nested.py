@@ -14,11 +14,10 @@ from mmgraph.comparison.protocol.plan import Plan
 from mmgraph.comparison.protocol.running import Runner
 from mmgraph.comparison.protocol.task import COSTS, FIT, Outcome, Task
 from mmgraph.comparison.results import Answers, Condition, Failure, Tested
+from mmgraph.learning.prediction.metrics import SMALLEST_PROBABILITY
 
 Done = list[tuple[Task, Outcome]]
 """The tasks of one model in one fold, as :meth:`Plan.outer` has them."""
-_LEAST = 1e-15
-"""The smallest probability that a setting is charged for."""
 
 
 def run_plan(plan: Plan, runner: Runner) -> tuple[tuple[Answers, ...], tuple[Failure, ...]]:
@@ -41,8 +40,11 @@ def run_plan(plan: Plan, runner: Runner) -> tuple[tuple[Answers, ...], tuple[Fai
     answers: list[Answers] = []
     failures: list[Failure] = []
     for kind, (number, split) in itertools.product(plan.kinds, enumerate(plan.splits)):
-        mine = [i for i, (k, (s, _)) in enumerate(cells) if k is kind and s == number]
-        folds, settings = [done[i] for i in mine], tuple(chosen[i] for i in mine)
+        of_split = [i for i, (k, (s, _)) in enumerate(cells) if k is kind and s == number]
+        folds, settings = (
+            [done[i] for i in of_split],
+            tuple(chosen[i] for i in of_split),
+        )
         failures += [f for fold in folds for f in _failures(fold, split.split)]
         answers += _answers(plan, kind, number, folds, settings)
     return tuple(answers), tuple(failures)
@@ -69,18 +71,18 @@ def _best(plan: Plan, kind: ModelKind, done: Done) -> int:
 def _loss(plan: Plan, task: Task, table: Float64[np.ndarray, "rows classes"]) -> float:
     """The summed log-loss of held-out rows, by their weights."""
     rows = plan.splits[task.split].data.rows(task.test)
-    said = table[np.arange(len(table)), rows.codes].clip(_LEAST)
-    return float(-(rows.counts @ np.log(said)))
+    of_class = table[np.arange(len(table)), rows.codes].clip(SMALLEST_PROBABILITY)
+    return float(-(rows.counts @ np.log(of_class)))
 
 
 def _failures(fold: Done, split: str) -> list[Failure]:
-    found = []
+    failures = []
     for task, outcome in fold:
         for place, message in outcome.failures.items():
             given, condition = task.questions[max(place, 0)]
             given = () if place == FIT and condition == Condition() else given
-            found.append(Failure(task.model, split, task.fold, message, given, condition))
-    return found
+            failures.append(Failure(task.model, split, task.fold, message, given, condition))
+    return failures
 
 
 def _answers(
@@ -106,8 +108,9 @@ def _answers(
             records.append(
                 Answers(
                     kind.name, kind.family, split.split, given, condition, np.concatenate(tables),
-                    _mean_costs([*(fold[place][1] for fold in folds), *apart]) if is_plain else {},
+                    _mean_costs([fold[place][1] for fold in folds] + (apart if is_plain else [])),
                     settings,
+                    sum(table is None for table in answered),
                 )
             )  # fmt: skip
     return records
@@ -133,6 +136,7 @@ def _mean_costs(outcomes: Sequence[Outcome]) -> Mapping[str, float]:
 def tested_rows(plan: Plan) -> tuple[Tested, ...]:
     """Return the rows of each split that are tested, and which classes training rows lack."""
     records = []
+    groups = plan.splits[-1].data.groups  # of random folds, too: rows are no more independent there
     for split in plan.splits:
         data, sizes = split.data, [len(test) for _, test in split.folds]
         labels = np.array(list(map(str, data.target.labels)))
@@ -144,7 +148,7 @@ def tested_rows(plan: Plan) -> tuple[Tested, ...]:
             Tested(
                 split.split, split.tested, data.codes[split.tested],
                 np.repeat(np.arange(len(sizes)), sizes),
-                None if data.groups is None else data.groups.codes[split.tested],
+                None if groups is None else groups.codes[split.tested],
                 tuple(len(training) for training, _ in split.folds), tuple(absent),
                 np.stack([class_shares(data.rows(training)) for training, _ in split.folds]),
             )

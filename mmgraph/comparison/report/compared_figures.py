@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from mmgraph.comparison.costs.pareto import pareto_front
 from mmgraph.comparison.report.differences import ROPE, Difference, PairedRows
 from mmgraph.comparison.results import About, Answers, Condition, Failure, Tested
 from mmgraph.graph.errors import MmgraphError, check_choice, suggestion
@@ -18,7 +15,10 @@ from mmgraph.learning.prediction.prediction_figures import prediction_figures
 PLAIN = Condition()
 PRIOR = "prior"
 """The model that knows the shares of the classes alone."""
-DISTURBED = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier_score")
+DISTURBED = (
+    *("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier_score"),
+    "debiased_calibration_error",
+)
 """The figures of conditions other than the plain one."""
 _COSTS = ("train_seconds", "rows_per_second", "peak_bytes", "parameters")
 
@@ -128,11 +128,13 @@ class ComparedFigures:
         list of dict
             ``model``, ``family``, ``split``, ``given`` (a list), ``condition``, ``modality`` and
             ``level`` (see :class:`~mmgraph.comparison.results.Condition`); the figures with their
-            standard errors, of a grouped split over groups; and in the plain condition the costs:
-            ``train_seconds`` of CPU time, ``rows_per_second``, ``peak_bytes``, ``parameters``, None
-            where they were not measured.
+            standard errors, of rows that belong together over groups; the costs ``train_seconds``
+            of CPU time, ``rows_per_second``, ``peak_bytes``, ``parameters``; and ``failed_folds``,
+            in which the answers are the shares of the classes. What was not computed or measured
+            is None.
         """
-        return [dict(row) for row in self._rows.values()]
+        keys = dict.fromkeys(key for row in self._rows.values() for key in row)
+        return [{key: row.get(key) for key in keys} for row in self._rows.values()]
 
     @cached_property
     def _rows(self) -> dict[int, dict[str, Any]]:
@@ -155,7 +157,8 @@ class ComparedFigures:
             "modality": one.condition.modality or None,
             "level": one.condition.level,
             **prediction_figures(one.probabilities, tested.codes, tested.groups, metrics),
-            **{key: one.costs.get(key) if plain else None for key in _COSTS},
+            **{key: one.costs.get(key) for key in _COSTS},
+            "failed_folds": one.failed_folds,
         }
 
     def difference(
@@ -191,18 +194,26 @@ class ComparedFigures:
         chosen = [one for one in asked if one and (not families or one.family in families)]
         return sorted(chosen, key=lambda one: float(self.row(one)["log_loss"]))
 
-    def pareto_front(self, split: str) -> list[str]:
-        """Return the models that none is both quicker to fit than and better by log-loss.
+    def ranked(self, split: str, families: tuple[str, ...] = ()) -> list[Answers]:
+        """Return :meth:`answers_given_all` of the models that failed in no fold."""
+        return [one for one in self.answers_given_all(split, families) if not one.failed_folds]
 
-        Of those whose seconds were measured, the quickest first.
+    def pareto_front(self, split: str) -> list[str]:
+        """Return the models than which none is both quicker to fit and shown to be better.
+
+        Better is by log-loss, where the difference has a verdict. Of those that have answered in
+        all folds and whose seconds were measured, but for the prior; the quickest first.
         """
-        points = {
-            one.model: (one.costs["train_seconds"], float(self.row(one)["log_loss"]))
-            for one in self.answers_given_all(split)
-            if "train_seconds" in one.costs
-        }
-        if not points:
-            return []
-        on_front = pareto_front(np.array([*points.values()]))
-        front = [model for model, on in zip(points, on_front, strict=True) if on]
-        return sorted(front, key=lambda model: points[model])
+        timed = [
+            one for one in self.ranked(split) if "train_seconds" in one.costs and one.model != PRIOR
+        ]
+        front = [
+            one
+            for one in timed
+            if not any(
+                other.costs["train_seconds"] <= one.costs["train_seconds"]
+                and self.difference(other, one).verdict > 0
+                for other in timed
+            )
+        ]
+        return [one.model for one in sorted(front, key=lambda one: one.costs["train_seconds"])]

@@ -121,7 +121,7 @@ def over_data_sets(
     scores: dict[str, tuple[float, ...]] = {}
     for model in dict.fromkeys(m for report in reports.values() for m in report.models):
         answers = [report.find(model, splits[name]) for name, report in reports.items()]
-        if model != PRIOR and all(answers):
+        if model != PRIOR and all(one and not one.failed_folds for one in answers):
             scores[model] = tuple(
                 METRICS[metric] * float(report.row(one)[metric])
                 for report, one in zip(reports.values(), answers, strict=True)

@@ -144,7 +144,7 @@ def _part(figures: ComparedFigures, split: str) -> dict[str, Any]:
     lines = subset_lines(figures, split)
     return {
         "title": "Rows split at random"
-        if groups is None
+        if split == "random"
         else f"Whole groups left out ({figures.about.groups or 'groups'})",
         "over": "" if groups is None else " over groups",
         "main": main_table(figures, split),

@@ -52,7 +52,7 @@ def main_table(figures: ComparedFigures, split: str) -> PageTable:
         heads,
         [
             [
-                text(row["model"]),
+                _model(row),
                 text(row["family"]),
                 _interval(row, "log_loss"),
                 _interval(row, "accuracy"),
@@ -91,8 +91,8 @@ def _subset(
     figures: ComparedFigures, given: Given, one: Answers, refitted: Answers | None
 ) -> list[Cell]:
     row = figures.row(one)
-    line = [text(_given(given)), text(one.model), *_loss_and_accuracy(row)]
-    if refitted is None:
+    line = [text(_given(given)), _model(row), *_loss_and_accuracy(row)]
+    if refitted is None or refitted.failed_folds or one.failed_folds:
         return [*line, *[Cell("", "")] * 3, text("")]
     apart = figures.difference(one, refitted)
     verdict = {1: "one fit is better", -1: "one fit is worse", 0: "cannot be told apart"}
@@ -106,7 +106,7 @@ def _subset(
 
 def pairs(figures: ComparedFigures, split: str) -> list[tuple[Answers, Answers]]:
     """Return all pairs of models but the prior given everything or, of many, each with the best."""
-    ranked = [one for one in figures.answers_given_all(split) if one.model != PRIOR]
+    ranked = [one for one in figures.ranked(split) if one.model != PRIOR]
     every = [(a, b) for place, b in enumerate(ranked) for a in ranked[place + 1 :]]
     return every if len(every) <= _MOST_PAIRS else [(a, ranked[0]) for a in ranked[1:]]
 
@@ -160,7 +160,7 @@ def calibration_table(figures: ComparedFigures, split: str) -> PageTable:
         "brier_resolution": "its resolution",
     }
     rows = map(figures.row, figures.answers_given_all(split))
-    lines = [[text(row["model"]), *(number(row[key]) for key in keys)] for row in rows]
+    lines = [[_model(row), *(number(row[key]) for key in keys)] for row in rows]
     return PageTable("Calibration", ["model", *keys.values()], lines)
 
 
@@ -173,7 +173,7 @@ def cost_table(figures: ComparedFigures, split: str) -> PageTable:
         peak = row["peak_bytes"]
         lines.append(
             [
-                text(row["model"]),
+                _model(row),
                 _seconds(row["train_seconds"]),
                 number(row["rows_per_second"], ",.0f"),
                 number(None if peak is None else peak / 1e6, ",.0f"),
@@ -245,6 +245,12 @@ def _seconds(value: float | None) -> Cell:
 def seconds_words(value: float) -> str:
     """Return seconds to three places that count."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _model(row: Mapping[str, Any]) -> Cell:
+    """The name of a model, with in how many folds the shares of the classes stand in for it."""
+    failed = row["failed_folds"]
+    return text(f"{row['model']} (failed in {counted(failed, 'fold')})" if failed else row["model"])
 
 
 def _given(given: Given) -> str:

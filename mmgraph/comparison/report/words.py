@@ -33,7 +33,12 @@ def paragraphs(figures: ComparedFigures) -> list[str]:
 def _overall(figures: ComparedFigures, split: str) -> Iterator[str]:
     tested = figures.of_split(split)
     units = len(set(tested.groups)) if tested.groups is not None else 0
-    whole = f", whole groups ({figures.about.groups}: {units}) left out" if units else ""
+    how = (
+        "whole groups ({}) left out"
+        if split == "grouped"
+        else "torn apart by folds are groups ({})"
+    )
+    whole = f", {how.format(f'{figures.about.groups}: {units}')}" if units else ""
     yield f"Split {split}{whole}, {counted(len(tested.rows), 'row')} tested."
     yield from _best(figures, split)
     if 0 < units < FEW_GROUPS:
@@ -65,7 +70,7 @@ def _trusted(figures: ComparedFigures, split: str) -> Iterator[str]:
 
 
 def _best(figures: ComparedFigures, split: str) -> Iterator[str]:
-    ranked = figures.answers_given_all(split)
+    ranked = figures.ranked(split)
     if not ranked:
         return
     best, others = ranked[0], ranked[1:]
@@ -92,8 +97,8 @@ def _families(
     figures: ComparedFigures, split: str, families: tuple[str, ...], others: tuple[str, ...]
 ) -> Iterator[str]:
     """How the best of some families does beside the best of others, given all and given parts."""
-    ones = [a for a in figures.answers_given_all(split, families) if a.model != PRIOR]
-    rest = [a for a in figures.answers_given_all(split, others) if a.model != PRIOR]
+    ones = [a for a in figures.ranked(split, families) if a.model != PRIOR]
+    rest = [a for a in figures.ranked(split, others) if a.model != PRIOR]
     if not ones or not rest:
         return
     one, other = ones[0], rest[0]
@@ -130,18 +135,20 @@ def _best_of(
     figures: ComparedFigures, split: str, given: tuple[str, ...], models: Sequence[str]
 ) -> Answers | None:
     asked = [a for model in models if (a := figures.find(model, split, given))]
+    asked = [a for a in asked if not a.failed_folds]
     return min(asked, key=lambda one: float(figures.row(one)["log_loss"]), default=None)
 
 
 def _fusion(figures: ComparedFigures, split: str) -> Iterator[str]:
     """Which models are worse, given everything, than given their best part."""
     told: dict[int, list[str]] = {1: [], 0: [], -1: []}
-    for whole in figures.answers_given_all(split):
+    for whole in figures.ranked(split):
         parts = [
             part
             for modality in figures.all_modalities
             for condition in (Condition(), Condition("refitted"))
             if (part := figures.find(whole.model, split, (modality,), condition))
+            and not part.failed_folds
         ]
         if whole.model == PRIOR or len(figures.all_modalities) < 2 or not parts:
             continue
@@ -170,6 +177,7 @@ def _refitted(figures: ComparedFigures, split: str) -> Iterator[str]:
         for refitted in figures.conditions("refitted")
         if refitted.split == split
         and (plain := figures.find(refitted.model, split, refitted.given))
+        and not refitted.failed_folds + plain.failed_folds
     ]
     if not pairs:
         return
@@ -192,6 +200,9 @@ def _disturbed(figures: ComparedFigures, split: str) -> Iterator[str]:
         if kind not in _HOW:
             continue
         asked = at_highest_level(figures, split, kind, modality)
+        asked = [one for one in asked if not one.failed_folds]
+        if not asked:
+            continue
         level = asked[0].condition.level
         best, *others = sorted(asked, key=lambda one: float(figures.row(one)["log_loss"]))
         alike = _alike(figures, best, others)
@@ -208,7 +219,7 @@ def _disturbed(figures: ComparedFigures, split: str) -> Iterator[str]:
 
 
 def _few_labels(figures: ComparedFigures, split: str) -> Iterator[str]:
-    there = [a for a in figures.conditions(LABELS) if a.split == split]
+    there = [a for a in figures.conditions(LABELS) if a.split == split and not a.failed_folds]
     if not there:
         return
     least = min(a.condition.level for a in there)
@@ -224,7 +235,7 @@ def _few_labels(figures: ComparedFigures, split: str) -> Iterator[str]:
 
 def _calibration(figures: ComparedFigures, split: str) -> Iterator[str]:
     off, fine = [], []
-    for one in figures.answers_given_all(split):
+    for one in figures.ranked(split):
         row = figures.row(one)
         error = row["expected_calibration_error"]
         limit = row["expected_calibration_error_by_chance_95"]
@@ -243,7 +254,8 @@ def _calibration(figures: ComparedFigures, split: str) -> Iterator[str]:
 
 def _costs(figures: ComparedFigures) -> Iterator[str]:
     for split in figures.splits[:1]:
-        ranked = [a for a in figures.answers_given_all(split) if "train_seconds" in a.costs]
+        timed = [a for a in figures.ranked(split) if "train_seconds" in a.costs]
+        ranked = [a for a in timed if a.model != PRIOR]
         if len(ranked) < 2:
             return
         quick = min(ranked, key=lambda one: one.costs["train_seconds"])
@@ -256,7 +268,7 @@ def _costs(figures: ComparedFigures) -> Iterator[str]:
         )
         front = figures.pareto_front(split)
         yield (
-            "No model is both quicker to fit and better by log-loss than "
+            "No model is both quicker to fit and shown to be better by log-loss than "
             f"{'this' if len(front) == 1 else 'any of these'}: {listed(front)}."
         )
 
@@ -267,7 +279,7 @@ def _failures(figures: ComparedFigures) -> Iterator[str]:
         yield (
             f"{counted(len(figures.failures), 'fit or question', 'fits or questions')} ended with "
             f"an error, of {listed(models)}; the shares of the classes stand in where other folds "
-            "were answered."
+            "were answered, and nothing is claimed of such answers here."
         )
 
 

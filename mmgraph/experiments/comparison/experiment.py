@@ -157,7 +157,10 @@ class ComparisonJob(Job):
             "classes": list(report.about.classes),
             "folds": {"run": report.about.folds, "declared": report.about.folds},
             "results": report.rows(),
-            "failures": [failure.message for failure in report.failures],
+            "failures": [
+                {**failure._asdict(), "condition": failure.condition._asdict()}
+                for failure in report.failures
+            ],
             "words": report.words(),
         }
 

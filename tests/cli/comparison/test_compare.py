@@ -87,6 +87,18 @@ def test_of_few_data_sets_there_are_no_ranks(mmgraph, tables):
     assert sorted(p.name for p in Path("d").iterdir()) == ["one", "two"]
 
 
+def test_too_few_models_for_ranks_cost_no_figures(mmgraph, tables):
+    names = ["one.toml", *(f"copy{i}.toml" for i in range(4))]
+    for name in names[1:]:
+        (tables / name).write_text((tables / "one.toml").read_text())
+    code, out, err = mmgraph("compare", *names, *MODELS, "--json", "--directory", "d")
+    assert code == 0
+    content = json.loads(out)
+    assert len({row["data"] for row in content["rows"]}) == 5
+    assert "ranks" not in content
+    assert "models are not ranked over data sets: Friedman's test compares at least 3 models" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

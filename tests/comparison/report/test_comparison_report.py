@@ -59,6 +59,17 @@ def test_differences_are_paired_and_signed(groups):
     assert turned.p_value == pytest.approx(line.p_value)
 
 
+def test_rows_of_all_conditions_have_the_same_keys():
+    lines = report().rows()
+    assert len({tuple(line) for line in lines}) == 1
+    for line in lines:
+        assert isinstance(line["debiased_calibration_error"], float)
+    rows, found = made_up.full()
+    failed = replace(found[4], failed_folds=2, costs={"train_seconds": 3.0})
+    made = ComparisonReport(made_up.about(), (rows,), (failed,)).rows()
+    assert (made[0]["failed_folds"], made[0]["train_seconds"]) == (2, 3.0)
+
+
 def test_what_differs_by_chance_alone_cannot_be_told_apart():
     rows = made_up.split_rows()
     a, b = made_up.answers("a", 0.8, rows), made_up.answers("b", 0.8, rows)

@@ -126,6 +126,27 @@ def test_few_groups_are_warned_of():
     assert "With 3 groups, intervals over groups are too narrow" in text
 
 
+def test_nothing_is_claimed_of_models_that_failed_in_a_fold():
+    text = words(
+        model("network", 0.9, failed_folds=1, costs={"train_seconds": 1.0}),
+        model("network", 0.9, ("sound",), failed_folds=1),
+        model("late_fusion", 0.7, costs={"train_seconds": 3.0}),
+        model("joint_fusion", 0.6, costs={"train_seconds": 2.0}),
+    )
+    assert "late_fusion has the lowest log-loss" in text
+    assert "network" not in text
+
+
+def test_the_front_is_of_differences_that_are_shown_and_without_the_prior():
+    text = words(
+        lambda rows: replace(made_up.prior(rows)[0], costs={"train_seconds": 0.1}),
+        model("network", 0.8, costs={"train_seconds": 1.0}),
+        model("hybrid", 0.799, costs={"train_seconds": 2.0}),
+        model("late_fusion", 0.6, costs={"train_seconds": 3.0}),
+    )
+    assert "better by log-loss than any of these: network and hybrid." in text
+
+
 def test_costs_name_the_quickest_and_the_front():
     text = words(
         model("network", 0.8, costs={"train_seconds": 1.0}),

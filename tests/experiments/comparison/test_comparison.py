@@ -13,7 +13,7 @@ from mmgraph.experiments.comparison.experiment import compared, declared_compari
 from mmgraph.experiments.experiment import run
 from mmgraph.experiments.reader import Reader
 from mmgraph.formats.resolve import models_directory
-from mmgraph.graph.errors import DatasetError, FormatError, MmgraphError
+from mmgraph.graph.errors import DatasetError, FormatError, LearningError, MmgraphError
 
 MODELS = 'models = ["prior", "logistic"]'
 
@@ -97,6 +97,23 @@ def test_ready_comparisons_are_declared_well():
 
 
 @pytest.mark.usefixtures("rendered", "catalogue")
+def test_what_fails_is_named_with_its_model_and_fold(tmp_path, monkeypatch):
+    def refuse(self, *_, **__):
+        raise LearningError("no such thing")
+
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    monkeypatch.setattr(
+        "mmgraph.comparison.models.standardised_logistic.StandardisedLogistic.fit", refuse
+    )
+    path = declared(tmp_path, 'dataset = "views"', more="[validation]\nfolds = 2")
+    failures = run(path, tmp_path / "run")["failures"]
+    assert [(f["model"], f["fold"], f["message"]) for f in failures] == [
+        ("logistic", fold, "no such thing") for fold in (0, 1)
+    ]
+    assert failures[0]["condition"]["kind"] == "none"
+
+
+@pytest.mark.usefixtures("rendered", "catalogue")
 def test_a_run_reports_writes_its_page_and_computes_nothing_twice(tmp_path, monkeypatch):
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")  # no other processes for so little
     path = declared(tmp_path, 'dataset = "views"', more="[validation]\nfolds = 2")
@@ -104,6 +121,7 @@ def test_a_run_reports_writes_its_page_and_computes_nothing_twice(tmp_path, monk
     report = run(path, tmp_path / "run", progress=lambda *said: done.append(said))
     assert {row["model"] for row in report["results"]} == {"prior", "logistic"}
     assert report["folds"] == {"run": 2, "declared": 2}
+    assert report["failures"] == []
     assert done[-1][0] == done[-1][1]
     page, figures, results = report["files"]
     assert "mine" in Path(page).read_text(encoding="utf-8")
