@@ -170,6 +170,11 @@ class ComparedFigures:
             self._differences[key] = self._paired[a.split].difference(a, b, metric, rope)
         return self._differences[key]
 
+    def interval(self, answers: Answers, metric: str) -> tuple[float, float] | None:
+        """Return the 95% interval of log-loss or accuracy; None where a single group was tested."""
+        paired = self._paired[answers.split]
+        return paired.interval(answers, metric) if paired.units > 1 else None
+
     @cached_property
     def _differences(self) -> dict[tuple[int, int, str, float], Difference]:
         return {}

@@ -126,6 +126,11 @@ class PairedRows:
             self.tested.groups is not None,
         )
 
+    def interval(self, answers: Answers, metric: str) -> tuple[float, float]:
+        """Return the 95% interval of a metric: percentiles, which leave no possible range."""
+        low, high = np.quantile(self._sampled(answers, metric), (0.025, 0.975))
+        return float(low), float(high)
+
     def _sampled(self, answers: Answers, metric: str) -> Float[np.ndarray, " draws"]:
         """The mean of what rows add to a metric, in each sample."""
         key = (id(answers), metric)

@@ -17,7 +17,6 @@ REFITTED = Condition("refitted")
 MOST_LINES = 150
 """Of a table on the page."""
 _MOST_PAIRS = 28
-_Z = 1.96
 _FIGURES = {
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro-F1",
@@ -54,12 +53,13 @@ def main_table(figures: ComparedFigures, split: str) -> PageTable:
             [
                 _model(row),
                 text(row["family"]),
-                _interval(row, "log_loss"),
-                _interval(row, "accuracy"),
+                _interval(figures, one, "log_loss"),
+                _interval(figures, one, "accuracy"),
                 *(_with_error(row, key) for key in _FIGURES),
                 number(row["floored_probabilities"], "d"),
             ]
-            for row in map(figures.row, figures.answers_given_all(split))
+            for one in figures.answers_given_all(split)
+            for row in [figures.row(one)]
         ],
     )
 
@@ -261,11 +261,11 @@ def _loss_and_accuracy(row: Mapping[str, Any]) -> tuple[Cell, Cell]:
     return number(row["log_loss"]), number(row["accuracy"])
 
 
-def _interval(row: Mapping[str, Any], key: str) -> Cell:
-    value, error = row[key], row[f"{key}_standard_error"]
-    if error is None:
+def _interval(figures: ComparedFigures, one: Answers, key: str) -> Cell:
+    value, ends = figures.row(one)[key], figures.interval(one, key)
+    if ends is None:
         return number(value)
-    return Cell(f"{value:.3f} ({value - _Z * error:z.3f} to {value + _Z * error:.3f})", value)
+    return Cell(f"{value:.3f} ({ends[0]:z.3f} to {ends[1]:.3f})", value)
 
 
 def _with_error(row: Mapping[str, Any], key: str) -> Cell:

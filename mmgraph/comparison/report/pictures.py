@@ -39,9 +39,9 @@ def interval_points(figures: ComparedFigures, split: str) -> Picture:
     labelled: set[str] = set()
     for place, one in enumerate(ranked):
         row = figures.row(one)
-        value, error = row["log_loss"], row["log_loss_standard_error"] or 0.0
+        value = row["log_loss"]
         colour = PALETTE[_FAMILIES.get(one.family, len(_FAMILIES))]
-        ends = [value - _Z * error, value + _Z * error]
+        ends = figures.interval(one, "log_loss") or (value, value)
         axes.plot(ends, [place, place], color=colour, linewidth=2)
         label = None if one.family in labelled else one.family
         labelled.add(one.family)

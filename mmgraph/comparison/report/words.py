@@ -11,7 +11,6 @@ from mmgraph.comparison.report.robustness import LABELS, at_highest_level
 from mmgraph.comparison.results import Answers, Condition
 from mmgraph.plots.pages.wording import counted, listed
 
-_Z = 1.96
 _HOW = {
     "noise": "With Gaussian noise of {level:g} standard deviations in {modality}",
     "cells": "With {level:.0%} of the cells of {modality} dropped",
@@ -74,11 +73,10 @@ def _best(figures: ComparedFigures, split: str) -> Iterator[str]:
     if not ranked:
         return
     best, others = ranked[0], ranked[1:]
-    row = figures.row(best)
     yield (
         f"With {_modalities(figures.all_modalities)} given, {best.model} has the lowest log-loss, "
-        f"{_interval(row['log_loss'], row['log_loss_standard_error'])}; its accuracy is "
-        f"{_interval(row['accuracy'], row['accuracy_standard_error'])}."
+        f"{_interval(figures, best, 'log_loss')}; its accuracy is "
+        f"{_interval(figures, best, 'accuracy')}."
     )
     alike = _alike(figures, best, others)
     apart = [one.model for one in others if one.model not in alike]
@@ -300,10 +298,10 @@ def _value(figures: ComparedFigures, one: Answers, metric: str) -> str:
     return f"{figures.row(one)[metric]:.3f}"
 
 
-def _interval(value: float, error: float | None) -> str:
-    if error is None:
-        return f"{value:.3f}"
-    return f"{value:.3f} ({value - _Z * error:z.3f} to {value + _Z * error:.3f})"
+def _interval(figures: ComparedFigures, one: Answers, metric: str) -> str:
+    ends = figures.interval(one, metric)
+    value = _value(figures, one, metric)
+    return value if ends is None else f"{value} ({ends[0]:z.3f} to {ends[1]:.3f})"
 
 
 def _seconds(one: Answers) -> str:

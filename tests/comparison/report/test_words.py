@@ -147,6 +147,12 @@ def test_the_front_is_of_differences_that_are_shown_and_without_the_prior():
     assert "better by log-loss than any of these: network and hybrid." in text
 
 
+def test_intervals_leave_no_possible_range():
+    rows = made_up.split_rows(40)
+    text = words(model("network", 0.96), rows=rows)
+    assert "its accuracy is 0.975 (0.925 to 1.000)" in text
+
+
 def test_costs_name_the_quickest_and_the_front():
     text = words(
         model("network", 0.8, costs={"train_seconds": 1.0}),
