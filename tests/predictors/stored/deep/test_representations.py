@@ -24,7 +24,7 @@ from tests.predictors.stored.test_classifiers import OTHERS, files_of, places, s
 
 NET: dict[str, Any] = {"width": 4, "members": 2, "training": {"epochs": 1}}
 REPRESENTATIONS: dict[str, Any] = {
-    "joint": {"kind": "joint", **NET, "losses": ("contrastive",), "random_state": 3},
+    "joint": {"kind": "joint", **NET, "losses": ("masked_prediction",), "random_state": 3},
     "contrastive": {
         **NET,
         "losses": {"coral": 0.1},
