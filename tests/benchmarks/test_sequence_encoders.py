@@ -20,7 +20,7 @@ from mmgraph.data.splits import folds_of
 from mmgraph.graph.errors import DatasetError
 
 NETS: Mapping[str, Mapping[str, Any]] = {
-    "cnn": {"members": 3, "training": {"epochs": 25, "smoothing": 0.05}},
+    "cnn": {"members": 5, "training": {"epochs": 25, "smoothing": 0.05}},
     "rnn": {"members": 2, "training": {"epochs": 20, "smoothing": 0.05}, "folds": 0},
     "transformer": {"members": 2, "training": {"epochs": 20, "smoothing": 0.05}, "folds": 0},
 }

@@ -46,7 +46,8 @@ class NetLearner(AdamWLearner):
         self.loss = loss.to(device)
         of_loss = {f"loss:{name}": p for name, p in loss.named_parameters()}
         trained = dict(self.net.named_parameters()) | of_loss
-        super().__init__(trained, self.net.pack, len(data), options)
+        tables = [p for name, p in trained.items() if name.startswith("fusion.network.")]
+        super().__init__(trained, self.net.pack, len(data), options, undecayed=tables)
         self._check_terms(loss)
 
     def _check_terms(self, loss: Loss) -> None:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from mmgraph.deep.inputs.modality_input import cells_of, fitted_inputs
 from mmgraph.deep.losses.named import sum_of_losses
+from mmgraph.deep.losses.task import CrossEntropy
 from mmgraph.deep.training import learner as learner_module
 from mmgraph.deep.training.learned_net import LearnedNet
 from mmgraph.deep.training.learner import NetLearner
@@ -199,3 +200,18 @@ def test_products_are_in_half_precision_where_they_are_to_be(monkeypatch):
     kinds.clear()
     run(training=replace(TRAINING, mixed_precision=False))
     assert kinds == {torch.float32}
+
+
+def test_biases_scales_and_tables_do_not_decay():
+    data = rows_of()
+    inputs = fitted_inputs(data, data.modalities)
+    design = replace(design_of(data), fusion="network")
+    net = Net(design, torch.Generator().manual_seed(0))
+    made = NetLearner(LearnedNet(net, inputs), data, TRAINING, CrossEntropy())
+    still = {id(p) for p in made.optimiser.param_groups[1]["params"]}
+    names = {name for name, p in net.named_parameters() if id(p) in still}
+    assert {name for name in names if name.startswith("fusion.network.")} == {
+        name for name, _ in net.named_parameters() if name.startswith("fusion.network.")
+    }
+    assert all(name in names for name, _ in net.named_parameters() if name.endswith("bias"))
+    assert "fusion.heads.0.weight" not in names
