@@ -39,17 +39,17 @@ def _images(reader: Reader, value: Any) -> dict[str, tuple[int, int]]:
 class ComparisonDeclaration(ClassificationDeclaration):
     """A ready model of the kind ``comparison``; of a classification, its rows and validation.
 
-    ``models``, ``conditions``, ``tune`` and ``opponents`` (unless said, none) are those of
-    :func:`mmgraph.compare`. Of a data set of
-    recordings windows of ``window`` seconds are the rows, one at every ``window_step`` seconds (by
-    default they do not overlap); ``images`` are modalities whose numbers are pixels, row by row,
-    with their heights and widths; ``modalities`` are some of the data set's.
+    ``models``, ``conditions``, ``tune`` and ``opponents`` are those of :func:`mmgraph.compare`. Of
+    a data set of recordings windows of ``window`` seconds are the rows, one at every
+    ``window_step`` seconds (by default they do not overlap); ``images`` are modalities whose
+    numbers are pixels, row by row, with their heights and widths; ``modalities`` are some of the
+    data set's.
     """
 
     models: tuple[str, ...] = entry(MODELS, table="comparison")
     conditions: tuple[str, ...] = entry(("subsets",), table="comparison")
     tune: bool = entry(False, table="comparison")
-    opponents: bool = entry(False, table="comparison")
+    opponents: bool = entry(True, table="comparison")
     window: float = entry(0.0, table="data", within=(1e-3, 1e6))
     window_step: float = entry(0.0, table="data", within=(1e-3, 1e6))
     images: Any = entry(None, table="data", read=_images)

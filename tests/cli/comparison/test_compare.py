@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-MODELS = ("--models", "prior,logistic", "--jobs", 1)
+MODELS = ("--models", "prior,logistic", "--jobs", 1, "--no-opponents")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from mmgraph.experiments.reader import Reader
 from mmgraph.formats.resolve import models_directory
 from mmgraph.graph.errors import DatasetError, FormatError, LearningError, MmgraphError
 
-MODELS = 'models = ["prior", "logistic"]'
+MODELS = 'models = ["prior", "logistic"]\nopponents = false'
 
 
 def declared(tmp_path: Path, data: str, comparison: str = MODELS, more: str = "") -> Path:
