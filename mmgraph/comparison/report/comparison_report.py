@@ -10,8 +10,9 @@ from typing import Any
 
 from mmgraph.comparison.report.compared_figures import ComparedFigures
 from mmgraph.comparison.report.differences import METRICS, ROPE, Difference
+from mmgraph.comparison.report.lead import lead
 from mmgraph.comparison.report.page import content, page
-from mmgraph.comparison.report.words import paragraphs
+from mmgraph.comparison.report.words import topics
 from mmgraph.graph.errors import MmgraphError, needs
 from mmgraph.graph.storage.whole_files import checked_suffix, write_text
 
@@ -84,13 +85,14 @@ class ComparisonReport(ComparedFigures):
         ]
 
     def words(self) -> list[str]:
-        """Return paragraphs about each split, costs and failures, put together from the numbers.
+        """Return what the numbers say: in short, then a paragraph on each topic and split.
 
-        They say which models are best and which cannot be told apart from these, where graphical
-        models lose, where fusion loses to its best part, what is lost when modalities are missing
-        or disturbed, and what is not calibrated.
+        First stands which split counts, which model is best, how the best graphical and deep models
+        differ, and what fusion brings. Then it is said which models cannot be told apart from the
+        best, where graphical models lose, where fusion loses to its best part, what is lost when
+        modalities are missing or disturbed, and what is not calibrated.
         """
-        return paragraphs(self)
+        return [lead(self), *(topic.text for topic in topics(self))]
 
     def to_json(self) -> str:
         """Return every number as JSON: rows, differences, curves, Shapley values and so on."""

@@ -10,6 +10,7 @@ from typing import Any
 from mmgraph.comparison.report.compared_figures import ComparedFigures
 from mmgraph.comparison.report.contributions import contributions
 from mmgraph.comparison.report.differences import FEW_GROUPS, METRICS, ROPE
+from mmgraph.comparison.report.lead import lead
 from mmgraph.comparison.report.page_tables import (
     MOST_LINES,
     calibration_table,
@@ -31,7 +32,7 @@ from mmgraph.comparison.report.pictures import (
     reliability_panels,
 )
 from mmgraph.comparison.report.robustness import DISTURBANCES, LABELS, curves
-from mmgraph.comparison.report.words import paragraphs
+from mmgraph.comparison.report.words import topics
 from mmgraph.comparison.results import Answers
 from mmgraph.learning.prediction.metrics import reliability_bins
 from mmgraph.plots.pages.page import render
@@ -47,7 +48,8 @@ def page(figures: ComparedFigures) -> str:
         _TEMPLATE,
         title=figures.about.title,
         protocol=_protocol(figures),
-        words=paragraphs(figures),
+        lead=lead(figures),
+        topics=topics(figures),
         parts=[_part(figures, split) for split in figures.splits],
         failures=failure_table(figures.failures),
     )
@@ -66,7 +68,7 @@ def content(figures: ComparedFigures) -> dict[str, Any]:
     whole = [a for split in figures.splits for a in figures.answers_given_all(split)]
     return {
         "about": asdict(figures.about),
-        "words": paragraphs(figures),
+        "words": [lead(figures), *(topic.text for topic in topics(figures))],
         "rows": figures.rows(),
         "differences": [one.as_record() for one in apart],
         "curves": [asdict(one) for one in curves(figures, *DISTURBANCES, LABELS)],

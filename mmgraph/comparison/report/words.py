@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from mmgraph.comparison.report.compared_figures import PRIOR, ComparedFigures
 from mmgraph.comparison.report.differences import FEW_GROUPS, Difference
 from mmgraph.comparison.report.page_tables import seconds_words
+from mmgraph.comparison.report.phrases import (
+    best_part,
+    distance,
+    figure_of,
+    modalities,
+    with_interval,
+)
 from mmgraph.comparison.report.robustness import LABELS, at_highest_level
-from mmgraph.comparison.results import Answers, Condition
+from mmgraph.comparison.results import Answers
 from mmgraph.plots.pages.wording import counted, listed
 
 _HOW = {
@@ -18,15 +28,27 @@ _HOW = {
 }
 _SAME = 0.95
 """How probable it is, at least, that a difference makes none in practice, where it is said."""
+_SPLITS = {"random": "rows split at random", "grouped": "whole groups left out"}
 _DOING = {-1: "lose", 1: "do better", 0: "cannot be told apart"}
 
 
-def paragraphs(figures: ComparedFigures) -> list[str]:
-    """Return paragraphs on each split, by theme, and one on costs and failures."""
-    themes = (_overall, _by_family, _missing, _trusted)
-    parts = [theme(figures, split) for split in figures.splits for theme in themes]
-    texts = [" ".join(sentences) for sentences in [*parts, _costs(figures), _failures(figures)]]
-    return [text for text in texts if text]
+class Topic(NamedTuple):
+    """A paragraph on one thing."""
+
+    title: str
+    text: str
+
+
+def topics(figures: ComparedFigures) -> list[Topic]:
+    """Return the paragraphs on each split, one on each topic, and those on costs and failures."""
+    told = [
+        Topic(f"{title}, {_SPLITS.get(split, split)}", " ".join(theme(figures, split)))
+        for split in figures.splits
+        for title, theme in _THEMES.items()
+    ]
+    told.append(Topic("Costs", " ".join(_costs(figures))))
+    told.append(Topic("What failed", " ".join(_failures(figures))))
+    return [topic for topic in told if topic.text]
 
 
 def _overall(figures: ComparedFigures, split: str) -> Iterator[str]:
@@ -57,31 +79,20 @@ def _by_family(figures: ComparedFigures, split: str) -> Iterator[str]:
         yield from _families(figures, split, families, others)
 
 
-def _missing(figures: ComparedFigures, split: str) -> Iterator[str]:
-    yield from _fusion(figures, split)
-    yield from _refitted(figures, split)
-
-
-def _trusted(figures: ComparedFigures, split: str) -> Iterator[str]:
-    yield from _disturbed(figures, split)
-    yield from _few_labels(figures, split)
-    yield from _calibration(figures, split)
-
-
 def _best(figures: ComparedFigures, split: str) -> Iterator[str]:
     ranked = figures.ranked(split)
     if not ranked:
         return
     best, others = ranked[0], ranked[1:]
     yield (
-        f"With {_modalities(figures.all_modalities)} given, {best.model} has the lowest log-loss, "
-        f"{_interval(figures, best, 'log_loss')}; its accuracy is "
-        f"{_interval(figures, best, 'accuracy')}."
+        f"With {modalities(figures.all_modalities)} given, {best.model} has the lowest log-loss, "
+        f"{with_interval(figures, best, 'log_loss')}; its accuracy is "
+        f"{with_interval(figures, best, 'accuracy')}."
     )
     alike = _alike(figures, best, others)
     apart = [one.model for one in others if one.model not in alike]
     if alike:
-        yield f"{listed(alike)} cannot be told apart from it by log-loss."
+        yield f"{listed(alike)} cannot be told apart from {best.model} by log-loss."
     if apart:
         yield f"Worse by log-loss {'is' if len(apart) == 1 else 'are'} {listed(apart)}."
 
@@ -104,16 +115,21 @@ def _families(
     clauses = []
     for metric, name in (("log_loss", "log-loss"), ("accuracy", "accuracy")):
         apart = figures.difference(one, other, metric)
-        values = f"{_value(figures, one, metric)} against {_value(figures, other, metric)}"
-        clauses.append(f"{_DOING[apart.verdict]} in {name}, {values}, {_by(apart)}{_same(apart)}")
+        values = f"{figure_of(figures, one, metric)} against {figure_of(figures, other, metric)}"
+        clauses.append(
+            f"{_DOING[apart.verdict]} in {name}, {values}, {distance(apart)}{_same(apart)}"
+        )
     yield (
         f"{what} against {against} ({one.model} and {other.model}, the best of each by log-loss): "
-        f"they {'; they '.join(clauses)}."
+        f"{what.lower()} {f'; {what.lower()} '.join(clauses)}."
     )
-    yield from _parts(figures, split, [a.model for a in ones], [a.model for a in rest])
+    models = [[a.model for a in asked] for asked in (ones, rest)]
+    yield from _parts(figures, split, what.lower(), *models)
 
 
-def _parts(figures: ComparedFigures, split: str, ones: list[str], rest: list[str]) -> Iterator[str]:
+def _parts(
+    figures: ComparedFigures, split: str, what: str, ones: list[str], rest: list[str]
+) -> Iterator[str]:
     """The same where modalities are missing, the best of each chosen anew."""
     told: dict[int, list[str]] = {1: [], 0: [], -1: []}
     for given in figures.sets(split):
@@ -123,10 +139,12 @@ def _parts(figures: ComparedFigures, split: str, ones: list[str], rest: list[str
         if pair[0] is None or pair[1] is None:
             continue
         apart = figures.difference(pair[0], pair[1])
-        told[apart.verdict].append(f"{_modalities(given)} ({apart.a} and {apart.b}, {_by(apart)})")
+        told[apart.verdict].append(
+            f"{modalities(given)} ({apart.a} and {apart.b}, {distance(apart)})"
+        )
     for verdict, doing in _DOING.items():
         if told[verdict]:
-            yield f"By log-loss they {doing} given only {listed(told[verdict], comma=';')}."
+            yield f"By log-loss {what} {doing} given only {listed(told[verdict], comma=';')}."
 
 
 def _best_of(
@@ -141,19 +159,12 @@ def _fusion(figures: ComparedFigures, split: str) -> Iterator[str]:
     """Which models are worse, given everything, than given their best part."""
     told: dict[int, list[str]] = {1: [], 0: [], -1: []}
     for whole in figures.ranked(split):
-        parts = [
-            part
-            for modality in figures.all_modalities
-            for condition in (Condition(), Condition("refitted"))
-            if (part := figures.find(whole.model, split, (modality,), condition))
-            and not part.failed_folds
-        ]
-        if whole.model == PRIOR or len(figures.all_modalities) < 2 or not parts:
+        best = best_part(figures, whole)
+        if whole.model == PRIOR or best is None:
             continue
-        best = min(parts, key=lambda part: float(figures.row(part)["log_loss"]))
         apart = figures.difference(whole, best)
         fitted = " when fitted to it alone" if best.condition.kind == "refitted" else ""
-        told[apart.verdict].append(f"{whole.model} ({best.given[0]}{fitted}, {_by(apart)})")
+        told[apart.verdict].append(f"{whole.model} ({best.given[0]}{fitted}, {distance(apart)})")
     if told[-1]:
         yield (
             "Fusion loses to its best part (which, and by how much log-loss): "
@@ -188,7 +199,7 @@ def _refitted(figures: ComparedFigures, split: str) -> Iterator[str]:
     )
     if worse:
         worst = max(worse, key=lambda pair: pair.difference)
-        yield f"Most is lost by {worst.a} given {_modalities(worst.given)}, {_by(worst)}."
+        yield f"Most is lost by {worst.a} given {modalities(worst.given)}, {distance(worst)}."
 
 
 def _disturbed(figures: ComparedFigures, split: str) -> Iterator[str]:
@@ -197,8 +208,11 @@ def _disturbed(figures: ComparedFigures, split: str) -> Iterator[str]:
     for kind, modality in kinds:
         if kind not in _HOW:
             continue
-        asked = at_highest_level(figures, split, kind, modality)
-        asked = [one for one in asked if not one.failed_folds]
+        asked = [
+            one
+            for one in at_highest_level(figures, split, kind, modality)
+            if _depends(figures, one) and not one.failed_folds
+        ]
         if not asked:
             continue
         level = asked[0].condition.level
@@ -207,13 +221,19 @@ def _disturbed(figures: ComparedFigures, split: str) -> Iterator[str]:
         beside = f", not to be told apart from {listed(alike)}" if alike else ""
         yield (
             f"{_HOW[kind].format(level=level, modality=modality)}, {best.model} has the lowest "
-            f"log-loss, {_value(figures, best, 'log_loss')}{beside}."
+            f"log-loss, {figure_of(figures, best, 'log_loss')}{beside}."
         )
         prior = figures.find(PRIOR, split)
         if prior is not None:
             below = [a.model for a in asked if figures.difference(a, prior).verdict < 0]
             if below:
                 yield f"Worse there than the shares of the classes alone: {listed(below)}."
+
+
+def _depends(figures: ComparedFigures, disturbed: Answers) -> bool:
+    """Whether a model's answers change at all where a modality is disturbed."""
+    plain = figures.find(disturbed.model, disturbed.split)
+    return plain is None or not np.array_equal(plain.probabilities, disturbed.probabilities)
 
 
 def _few_labels(figures: ComparedFigures, split: str) -> Iterator[str]:
@@ -224,10 +244,10 @@ def _few_labels(figures: ComparedFigures, split: str) -> Iterator[str]:
     asked = [a for a in there if a.condition.level == least]
     best, *others = sorted(asked, key=lambda one: float(figures.row(one)["log_loss"]))
     alike = _alike(figures, best, others)
-    beside = f"; {listed(alike)} cannot be told apart from it" if alike else ""
+    beside = f"; {listed(alike)} cannot be told apart from {best.model}" if alike else ""
     yield (
         f"Fitted to {100 * least:.3g}% of the training rows, {best.model} has the lowest log-loss, "
-        f"{_value(figures, best, 'log_loss')}{beside}."
+        f"{figure_of(figures, best, 'log_loss')}{beside}."
     )
 
 
@@ -287,32 +307,22 @@ def _same(apart: Difference) -> str:
     return f"; with probability {apart.equivalent:.2f} that makes no difference in practice"
 
 
-def _by(apart: Difference) -> str:
-    """A distance with its interval."""
-    low, high = (apart.low, apart.high) if apart.difference >= 0 else (-apart.high, -apart.low)
-    how = "by" if apart.verdict else "differing by"
-    return f"{how} {abs(apart.difference):.3f} ({low:z.3f} to {high:z.3f})"
-
-
-def _value(figures: ComparedFigures, one: Answers, metric: str) -> str:
-    return f"{figures.row(one)[metric]:.3f}"
-
-
-def _interval(figures: ComparedFigures, one: Answers, metric: str) -> str:
-    ends = figures.interval(one, metric)
-    value = _value(figures, one, metric)
-    return value if ends is None else f"{value} ({ends[0]:z.3f} to {ends[1]:.3f})"
-
-
 def _seconds(one: Answers) -> str:
     return f"{seconds_words(one.costs['train_seconds'])} s"
-
-
-def _modalities(given: Sequence[str]) -> str:
-    return listed(given) if given else "nothing"
 
 
 def _plural(families: tuple[str, ...]) -> str:
     if families == ("reference",):
         return "references"
     return f"{' or '.join(families)} models"
+
+
+_THEMES: Mapping[str, Callable[[ComparedFigures, str], Iterator[str]]] = {
+    "Which models are best": _overall,
+    "Graphical models beside others": _by_family,
+    "Fusion beside its best part": _fusion,
+    "One fit beside several": _refitted,
+    "Disturbed modalities": _disturbed,
+    "Few labels": _few_labels,
+    "Calibration": _calibration,
+}
