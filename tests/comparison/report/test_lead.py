@@ -37,9 +37,9 @@ def test_splits_are_contrasted_where_models_differ_most_between_them():
     assert text.startswith("Rows belong together (patient): believe the split 'grouped'")
     contrast = r"late_fusion given sound: log-loss 0\.52\d at random and (0\.99\d|1\.00\d) for new"
     assert re.search(f"What differs most is {contrast}", text)
-    assert "accuracy 0.850 and 0.550." in text
+    assert re.search(r"accuracy 0\.8\d\d and 0\.5\d\d\. ", text)
     assert re.search(r"network has the lowest log-loss for new groups, 0\.\d+ \(0\.\d+ to", text)
-    assert "; at random late_fusion is the best, 0.394 (0." in text
+    assert "; at random late_fusion is the best, 0.39" in text
     assert len(re.findall(r"\.(?: |$)", text)) == 5
 
 
