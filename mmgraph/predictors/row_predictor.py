@@ -245,6 +245,7 @@ def warn_of_prior(data: MultimodalData, asked: Collection[str]) -> None:
         which = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
         subject = f"row {which} has" if len(rows) == 1 else f"rows {which} have"
         warn_caller(
-            f"{subject} none of the modalities looked at: the answer is the prior",
+            f"{subject} none of the modalities looked at ({', '.join(asked)}): the answer is the "
+            "prior",
             PriorWarning,
         )

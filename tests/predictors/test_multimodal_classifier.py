@@ -238,7 +238,7 @@ def test_rows_without_anything_have_the_prior_with_a_warning():
     clf = small().fit(frame, labels)
     rows = frame.head(3).assign(g1=[1.0, np.nan, np.nan])
     rows.loc[[1, 2], ["g2", "g3"]] = np.nan
-    with pytest.warns(PriorWarning, match=r"rows 1, 2 have none of the modalities looked at"):
+    with pytest.warns(PriorWarning, match=r"rows 1, 2 have none of the modalities looked at \("):
         table = clf.predict_proba(rows, given="genes")
     np.testing.assert_allclose(table[1:], np.full((2, 2), 0.5))
     np.testing.assert_array_equal(table, clf.predict_proba(rows, given=["genes"]))

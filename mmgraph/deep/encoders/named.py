@@ -87,10 +87,22 @@ def encoder_kind(modality: str, name: str, shape: Sequence[int]) -> type[Encoder
         )
     kind = _taking(name, shape)
     if kind is None:
+        others = ", ".join(repr(other) for other in ENCODERS if _taking(other, shape))
         raise LearningError(
-            f"the encoder '{name}' does not take the rows of '{modality}', of shape {tuple(shape)}"
+            f"the encoder '{name}' does not take the rows of '{modality}', {_cells_words(shape)}; "
+            f"those that do: {others or 'none'}"
         )
     return kind
+
+
+def _cells_words(shape: Sequence[int]) -> str:
+    """What the cells of a row are."""
+    match tuple(shape):
+        case (0, channels):
+            return f"sequences of {channels} channel{'s'[: channels != 1]}"
+        case (columns,):
+            return f"{columns} column{'s'[: columns != 1]}"
+    return f"arrays of shape {tuple(shape)}"
 
 
 def _taking(name: str, shape: Sequence[int]) -> type[Encoder] | None:

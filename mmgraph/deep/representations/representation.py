@@ -138,6 +138,11 @@ class MultimodalRepresentation:
         ----------
         data : MultimodalData
         """
+        if not isinstance(data, MultimodalData):
+            raise LearningError(
+                f"rows are MultimodalData, which MultimodalData.of and MultimodalData.read return, "
+                f"not {type(data).__name__}"
+            )
         check_choice("kind", self.kind, ("joint", "coordinated"), LearningError)
         check_choice("tie", self.tie, tuple(TIES), LearningError)
         self.inputs_ = fitted_inputs(data, tuple(self.modalities or data.modalities))

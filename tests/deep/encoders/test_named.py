@@ -24,8 +24,9 @@ def test_the_first_encoder_that_takes_the_cells(name, shape, kind):
     ("name", "shape", "message"),
     [
         ("cn", (5, 4), "encoder of 'photo' is none of mlp.*but 'cn'; did you mean 'cnn'"),
-        ("cnn", (5,), r"'cnn' does not take the rows of 'photo', of shape \(5,\)"),
-        ("mlp", (0, 3), r"'mlp' does not take the rows of 'photo', of shape \(0, 3\)"),
+        ("cnn", (5,), "'cnn' does not take the rows of 'photo', 5 columns; those that do: 'mlp'"),
+        ("mlp", (0, 3), "'photo', sequences of 3 channels; those that do: 'cnn', 'rnn'"),
+        ("rnn", (8, 9, 3), r"'photo', arrays of shape \(8, 9, 3\); those"),
     ],
 )
 def test_no_encoder(name, shape, message):

@@ -121,6 +121,11 @@ def test_the_seed_says_the_numbers_and_interruptions_do_not_change_them(tmp_path
     assert abs(first - other).max() > 0.1
 
 
+def test_rows_of_another_type_are_refused():
+    with pytest.raises(LearningError, match=r"MultimodalData\.of .* return, not ndarray"):
+        MultimodalRepresentation().fit(np.ones((3, 2)))
+
+
 def test_what_cannot_be_tied_is_refused_by_name():
     data = rows()[0]
     sound, movement = data.numbers("sound").copy(), data.numbers("movement").copy()
