@@ -30,8 +30,7 @@ COLUMNS = {
         "debiased_calibration_error", "calibration_error_by_chance",
     ),
     "comparison": (
-        "split", "model", "given", "log_loss", "accuracy", "debiased_calibration_error",
-        "train_seconds",
+        "model", "log_loss", "accuracy", "debiased_calibration_error", "train_seconds",
     ),
     "gaussian_network": ("split", "model", "experiment", "log_likelihood", "rmse", "r_squared"),
     "land_cover": (
@@ -82,7 +81,10 @@ def run(
     columns = COLUMNS.get(report["kind"]) or tuple(rows[0])
     if report["kind"] == "boltzmann_machine":  # whose rows are of several kinds
         columns = tuple(c for c in columns if any(c in row for row in rows))
-    print_rows(columns, rows, _title(report))
+    if report["kind"] == "comparison":
+        print_comparison(rows, _title(report))
+    else:
+        print_rows(columns, rows, _title(report))
     if "calibration_error_by_chance" in columns:
         typer.echo(_NOTE)
     for groups in dict.fromkeys(row["groups"] for row in report["results"] if row.get("groups")):
@@ -107,6 +109,15 @@ def print_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], title:
         title,
         pad_edge=False,
     )
+
+
+def print_comparison(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Print a table for each split and set of modalities, so that names and numbers stay whole."""
+    typer.echo(title)
+    for split, given in dict.fromkeys((row["split"], tuple(row["given"])) for row in rows):
+        asked = [r for r in rows if (r["split"], tuple(r["given"])) == (split, given)]
+        place = f"Split {split}, given {' + '.join(given) or 'nothing'}:"
+        print_rows(COLUMNS["comparison"], asked, place)
 
 
 def _title(report: Mapping[str, Any]) -> str:

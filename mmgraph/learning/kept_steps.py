@@ -30,14 +30,17 @@ class KeptSteps:
         self.directory = directory
         self.fingerprint = fingerprint
 
-    def read(self, step: str) -> tuple[dict[str, np.ndarray], Any] | None:
+    def read(self, step: str, quietly: bool = False) -> tuple[dict[str, np.ndarray], Any] | None:
         """Return what an earlier run of the same model and data kept of a step, if it did."""
         if self.directory is None:
             return None
         state = self._state(self.directory, step)
         with contextlib.suppress(FormatError):
             if (earlier := state.load()) is not None:
-                _log.info("an earlier run has done %s, which is taken from %s", step, state.path)
+                level = logging.DEBUG if quietly else logging.INFO
+                _log.log(
+                    level, "an earlier run has done %s, which is taken from %s", step, state.path
+                )
                 arrays = {key: tensor.numpy() for key, tensor in earlier.tensors.items()}
                 return arrays, earlier.document["notes"]
         return None

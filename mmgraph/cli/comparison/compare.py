@@ -18,9 +18,9 @@ from mmgraph.cli.common import (
     say,
     spread,
 )
-from mmgraph.cli.interruption import steps_kept
+from mmgraph.cli.interruption import Interrupted, keeps, steps_kept
 from mmgraph.cli.outputs import check_directory, check_drawing, check_file
-from mmgraph.cli.runs import COLUMNS, print_rows
+from mmgraph.cli.runs import print_comparison
 from mmgraph.graph.errors import MissingExtraError, MmgraphError
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ def compare(
         check_drawing()
         with needs("report", "jinja2", "a report"):
             import jinja2  # noqa: F401
-    read = [declared_comparison(name) for name in declarations]
+    with keeps(None, "no fit was begun"):
+        read = [declared_comparison(name) for name in declarations]
     named = {declaration.name: (protocol.over(declaration), data) for declaration, data in read}
     if len(named) < len(read):
         raise MmgraphError("two declarations have the same name: each data set is compared once")
@@ -135,7 +136,8 @@ def compare(
         reports[name] = report = _compared(declaration, data, place, protocol.jobs)
         if output is not None:
             page = output if len(named) == 1 else output.with_stem(f"{output.stem}_{name}")
-            files += report.write(page)
+            with keeps(place, parts=("steps",)):
+                files += report.write(page)
     ranks = _ranks(reports)
     if as_json:
         print_json(_record(reports, ranks))
@@ -177,8 +179,24 @@ def _compared(
     from mmgraph.experiments.comparison.experiment import compared
 
     check_directory(directory)
-    with steps_kept(directory) as progress:
-        return compared(declaration, data, directory=directory, progress=progress, n_jobs=jobs)
+    fits = (0, 0)
+    try:
+        with steps_kept(directory) as show:
+
+            def progress(done: int, total: int, text: str) -> None:
+                nonlocal fits
+                fits = done, total
+                show(done, total, text)
+
+            return compared(declaration, data, directory=directory, progress=progress, n_jobs=jobs)
+    except Interrupted:
+        done, total = fits
+        if not done:
+            raise
+        raise Interrupted(
+            f"{done:,} of {total:,} fits are kept in {directory}: run the same command again to "
+            "go on"
+        ) from None
 
 
 def _ranks(reports: Mapping[str, ComparisonReport]) -> OverDataSets | None:
@@ -217,7 +235,7 @@ def _show(report: ComparisonReport) -> None:
     """Print the figures of rows as they are, and the words."""
     rows = [row for row in report.rows() if row["condition"] == "none"]
     rows.sort(key=lambda row: (row["split"] != "random", -len(row["given"]), row["given"]))
-    print_rows(COLUMNS["comparison"], rows, report.about.title)
+    print_comparison(rows, report.about.title)
     for paragraph in report.words():
         typer.echo(f"{paragraph}\n")
     for failure in report.failures:

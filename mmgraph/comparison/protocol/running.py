@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,8 @@ from mmgraph.comparison.protocol.task import Outcome, Task, outcome_of
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import MmgraphError, needs
 from mmgraph.learning.kept_steps import KeptSteps
+
+_log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, str], None]
 """Called with the fits done, the fits in all, and what has just been done."""
@@ -59,6 +62,9 @@ class Runner:
                 left.append(place)
             else:
                 self._tell(tasks[place])
+        if len(left) < len(tasks):
+            taken = len(tasks) - len(left)
+            _log.info("%d of %d fits are taken from %s", taken, len(tasks), self.directory)
         for place, outcome in self._fresh(tasks, left):
             outcomes[place] = outcome
             self._tell(tasks[place])
@@ -114,7 +120,7 @@ def _done(
 
 
 def _earlier(task: Task, directory: Path | None) -> Outcome | None:
-    earlier = KeptSteps(directory, task.digest).read(task.name)
+    earlier = KeptSteps(directory, task.digest).read(task.name, quietly=True)
     if earlier is None:
         return None
     arrays, notes = earlier

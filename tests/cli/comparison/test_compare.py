@@ -1,11 +1,14 @@
 """``mmgraph compare``: declared tables, options over what they say, JSON, ranks, pages."""
 
+import contextlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from mmgraph.cli.interruption import steps_kept
 
 MODELS = ("--models", "prior,logistic", "--jobs", 1, "--no-opponents")
 
@@ -49,10 +52,35 @@ def test_rows_of_a_declared_table_are_json_and_the_page_is_written(mmgraph, tabl
     assert "wrote comparison.html" in err
     assert json.loads(Path("comparison.json").read_text())["about"]["title"] == "one"
     assert list(Path("one_comparison/steps").iterdir())
-    code, out, _ = mmgraph("compare", "one.toml", *MODELS)
+    code, out, err = mmgraph("compare", "one.toml", *MODELS)
     assert code == 0
-    assert "lab + gene" in out.replace("+gene", "+ gene").replace("lab+", "lab +")
-    assert "Worse by log-loss" in out or "cannot be told apart" in out
+    assert "Split random, given lab + gene:" in out
+    fits = len(list(Path("one_comparison/steps").iterdir()))
+    assert err.splitlines() == [f"mmgraph: {fits} of {fits} fits are taken from one_comparison"]
+
+
+def test_an_interruption_says_how_many_fits_are_kept(mmgraph, tables, monkeypatch):
+    from mmgraph.cli.comparison import compare
+
+    @contextlib.contextmanager
+    def impatient(directory):
+        with steps_kept(directory) as show:
+
+            def progress(done, total, text):
+                show(done, total, text)
+                if done == 3:
+                    raise KeyboardInterrupt
+
+            yield progress
+
+    with monkeypatch.context() as patched:
+        patched.setattr(compare, "steps_kept", impatient)
+        code, out, err = mmgraph("compare", "one.toml", *MODELS)
+    assert (code, out) == (130, "")
+    assert "interrupted; 3 of 4 fits are kept in one_comparison: run the same command" in err
+    code, _, err = mmgraph("compare", "one.toml", *MODELS)
+    assert code == 0
+    assert "3 of 4 fits are taken from one_comparison" in err
 
 
 def test_options_go_over_the_declaration_and_nothing_is_fitted_in_a_dry_run(mmgraph, tables):
