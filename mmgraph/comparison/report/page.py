@@ -18,6 +18,7 @@ from mmgraph.comparison.report.page_tables import (
     difference_table,
     failure_table,
     main_table,
+    more_figures_table,
     robustness_table,
     settings_table,
     subset_lines,
@@ -118,7 +119,8 @@ def _protocol(figures: ComparedFigures) -> list[str]:
             f"Settings of {listed(chosen, _MOST_NAMES)} were chosen on {about.inner_folds} inner "
             "folds of the training rows, never on the rows that are told here."
             if chosen
-            else "No settings were chosen: each model has its one published setting."
+            else "No settings were chosen: a model that was named has the first of its published "
+            "settings, and one that was given as an object its own."
         ),
     ]
     lacking = [
@@ -150,6 +152,7 @@ def _part(figures: ComparedFigures, split: str) -> dict[str, Any]:
         else f"Whole groups left out ({figures.about.groups or 'groups'})",
         "over": "" if groups is None else " over groups",
         "main": main_table(figures, split),
+        "more": more_figures_table(figures, split),
         "points": interval_points(figures, split),
         "differences": difference_table(figures, split),
         "about_differences": _about_differences(groups is not None),

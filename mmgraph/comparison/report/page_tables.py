@@ -42,10 +42,16 @@ class PageTable:
     heads: Sequence[str]
     rows: Sequence[Sequence[Cell]]
 
+    def without_empty(self) -> PageTable:
+        """Return the table without columns that have nothing in any row."""
+        full = [place for place in range(len(self.heads)) if any(r[place].text for r in self.rows)]
+        rows = [[row[place] for place in full] for row in self.rows]
+        return PageTable(self.caption, [self.heads[place] for place in full], rows)
+
 
 def main_table(figures: ComparedFigures, split: str) -> PageTable:
     """Return the figures of each model given everything, the best first."""
-    heads = ["model", "family", "log-loss", "accuracy", *_FIGURES.values(), "floored"]
+    heads = ["model", "family", "log-loss", "accuracy", "floored"]
     return PageTable(
         f"Given {_given(figures.all_modalities)}",
         heads,
@@ -55,13 +61,19 @@ def main_table(figures: ComparedFigures, split: str) -> PageTable:
                 text(row["family"]),
                 _interval(figures, one, "log_loss"),
                 _interval(figures, one, "accuracy"),
-                *(_with_error(row, key) for key in _FIGURES),
                 number(row["floored_probabilities"], "d"),
             ]
             for one in figures.answers_given_all(split)
             for row in [figures.row(one)]
         ],
     )
+
+
+def more_figures_table(figures: ComparedFigures, split: str) -> PageTable:
+    """Return the other figures of each model given everything, the best first."""
+    rows = map(figures.row, figures.answers_given_all(split))
+    lines = [[text(row["model"]), *(_with_error(row, key) for key in _FIGURES)] for row in rows]
+    return PageTable("Other figures", ["model", *_FIGURES.values()], lines).without_empty()
 
 
 def subset_lines(figures: ComparedFigures, split: str) -> list[list[Cell]]:
@@ -84,7 +96,9 @@ def subset_table(lines: Sequence[Sequence[Cell]]) -> PageTable:
         *("given", "model", "log-loss", "accuracy", "fitted to these: log-loss", "accuracy"),
         *("log-loss higher by", "verdict"),
     ]
-    return PageTable("One fit, asked of fewer modalities", heads, lines[:MOST_LINES])
+    return PageTable(
+        "One fit, asked of fewer modalities", heads, lines[:MOST_LINES]
+    ).without_empty()
 
 
 def _subset(
@@ -115,7 +129,7 @@ def difference_table(figures: ComparedFigures, split: str) -> PageTable:
     """Return how models differ given everything, in log-loss and accuracy."""
     heads = [
         *("a", "b", "metric", "a − b", "p (corrected t)"),
-        *("P(a better)", "P(equivalent)", "P(b better)", "verdict"),
+        *("P(a better)", "P(equivalent)", "P(b better)", "verdict, by the interval"),
     ]
     lines = []
     for metric in METRICS:
@@ -146,7 +160,7 @@ def robustness_table(found: Sequence[Curve]) -> PageTable:
             ]
             for c in found[:MOST_LINES]
         ],
-    )
+    ).without_empty()
 
 
 def calibration_table(figures: ComparedFigures, split: str) -> PageTable:
@@ -182,7 +196,7 @@ def cost_table(figures: ComparedFigures, split: str) -> PageTable:
             ]
         )
     measured = any(cell.text for line in lines for cell in line[1:])
-    return PageTable("Costs", heads, lines if measured else [])
+    return PageTable("Costs", heads, lines if measured else []).without_empty()
 
 
 def settings_table(figures: ComparedFigures, split: str) -> PageTable:

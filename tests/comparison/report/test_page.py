@@ -41,7 +41,7 @@ def test_the_page_stands_alone_and_escapes_what_users_name(written):
     assert "<walk>" not in text
     assert "logistic &lt;b&gt;" in text
     assert len(re.findall("<svg", text)) == 6
-    assert text.count('class="sortable"') == text.count("<caption>") == 8
+    assert text.count('class="sortable"') == text.count("<caption>") == 9
     for words in ("Shapley values", "Pareto front", "width = 64 (3 folds)", "&lt;walk&gt;"):
         assert words in text
 
