@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
+from mmgraph.data.blocks.block import Block
 from mmgraph.data.blocks.columns import Columns
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.element_evidence import elements_in
@@ -159,6 +160,22 @@ class _Rows:
         )
 
 
+def columns_only(modality: str, block: Block) -> Columns:
+    """Return the rows of a modality that a network can be learned from.
+
+    Raises
+    ------
+    LearningError
+        If they are no columns.
+    """
+    if not isinstance(block, Columns):
+        what = type(block).__name__.lower()
+        raise LearningError(
+            f"the modality '{modality}' is of {what}; a network is learned from columns"
+        )
+    return block
+
+
 def _columns_of(
     data: MultimodalData,
 ) -> tuple[dict[str, Float64[np.ndarray, " rows"]], dict[str, Variable]]:
@@ -166,11 +183,7 @@ def _columns_of(
     target = data.target
     values, variables = {target.name: data.codes.astype(np.float64)}, {target.name: target}
     for modality, block in data.blocks.items():
-        if not isinstance(block, Columns):
-            what = type(block).__name__.lower()
-            raise LearningError(
-                f"the modality '{modality}' is of {what}; a network is learned from columns"
-            )
+        block = columns_only(modality, block)
         for variable, column in zip(block.variables, block.values.T, strict=True):
             if variable.name in variables:
                 raise LearningError(

@@ -12,7 +12,6 @@ from scipy.linalg import solve_triangular
 from scipy.special import softmax
 
 from mmgraph.data.blocks.block import Features
-from mmgraph.data.blocks.columns import Columns
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.state_labels import index
@@ -22,6 +21,7 @@ from mmgraph.learning.structure.learn_structure import learn_structure
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.predictors.bayesian_network_classifier import BayesianNetworkClassifier
 from mmgraph.predictors.inputs import Modalities
+from mmgraph.predictors.learned_network import columns_only
 
 
 class LearnedNetworkClassifier(BayesianNetworkClassifier):
@@ -152,11 +152,7 @@ def _varying_columns(data: MultimodalData) -> dict[str, tuple[Variable, np.ndarr
     """The columns of all modalities by name; without those that do not vary, which say nothing."""
     columns = {}
     for modality, block in data.blocks.items():
-        if not isinstance(block, Columns):
-            what = type(block).__name__.lower()
-            raise LearningError(
-                f"the modality '{modality}' is of {what}; a network is learned from columns"
-            )
+        block = columns_only(modality, block)
         for variable, column in zip(block.variables, block.values.T, strict=True):
             there = column[~np.isnan(column)]
             if len(there) and np.ptp(there) > 0:
