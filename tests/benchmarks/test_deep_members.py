@@ -11,11 +11,11 @@ import torch
 
 import mmgraph as mm
 from mmgraph.deep.inputs.modality_input import fitted_inputs
+from mmgraph.deep.losses.task import CrossEntropy
 from mmgraph.deep.training.learned_net import LearnedNet
 from mmgraph.deep.training.learner import NetLearner
 from mmgraph.deep.training.net import Net, NetDesign
 from mmgraph.deep.training.options import NetTraining
-from mmgraph.learning.training.data_parallel import Processes
 
 ROWS, STEPS, CLASSES = 64, 10, 10
 COLUMNS = {"sound": 60, "movement": 90}
@@ -30,7 +30,7 @@ def learner(fusion: str, frequencies: int, members: int) -> NetLearner:
     encoders = {m: ("mlp", {"frequencies": frequencies}) for m in shapes}
     design = NetDesign(shapes, encoders, fusion, CLASSES, members)
     net = Net(design, torch.Generator().manual_seed(0))
-    return NetLearner(LearnedNet(net, inputs), data, NetTraining(), Processes())
+    return NetLearner(LearnedNet(net, inputs), data, NetTraining(), CrossEntropy())
 
 
 @pytest.mark.parametrize("frequencies", [0, 8])
