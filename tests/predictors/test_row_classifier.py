@@ -156,7 +156,7 @@ def test_a_class_of_one_row_and_groups_of_one_row(classifier):
     frame, labels = rows()
     if isinstance(classifier, mm.MissingModalityClassifier):
         return  # it learns nothing from held-out rows
-    with pytest.raises(MmgraphError, match=r"the state '9' of .* has 1 rows, fewer than 2"):
+    with pytest.raises(MmgraphError, match=r"'9'.* has (1 rows, fewer than 2|one row)"):
         classifier.fit(frame, np.where(np.arange(60) == 3, 9, labels))
     with pytest.warns(SplitWarning, match="each of the 60 rows is a 'group' of its own"):
         classifier.fit(frame, labels, groups=np.arange(60))

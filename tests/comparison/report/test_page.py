@@ -46,6 +46,7 @@ def test_the_page_stands_alone_and_escapes_what_users_name(written):
         assert words in text
 
 
+@pytest.mark.slow
 def test_folds_are_counted_by_split():
     rows, found = made_up.full()
     few, others = made_up.full("grouped", 3)

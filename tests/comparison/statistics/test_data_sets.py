@@ -41,6 +41,7 @@ def test_friedman_and_nemenyi_on_200_tables_with_ties(first: int):
         np.testing.assert_allclose(test.mean_ranks, stats.rankdata(-table, axis=1).mean(0))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_wilcoxon_and_holm_on_tables_with_ties():
     """Five to seven data sets, or more than thirteen: between, scipy counts all signs of ties."""

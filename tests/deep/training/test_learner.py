@@ -22,6 +22,7 @@ from tests.deep.training.net_runs import TRAINING, design_of, main, rows_of, run
 from tests.processes import kept_training, kill_within_training, start, together
 
 
+@pytest.mark.slow
 def test_a_net_killed_twice_has_the_same_parameters(tmp_path):
     directory, result = tmp_path / "run", tmp_path / "result"
     for epoch in (1, 2):
@@ -58,6 +59,7 @@ def test_training_goes_on_from_each_of_its_steps(tmp_path, monkeypatch):
         assert torch.equal(whole[name], tensor), name
 
 
+@pytest.mark.slow
 def test_two_processes_learn_like_one(tmp_path):
     codes, said = together(main, tmp_path / "run", tmp_path / "result", errors=tmp_path)
     assert codes == [0, 0], said

@@ -144,11 +144,11 @@ def test_each_file_that_is_missing_cut_or_foreign_is_named(directory: Path, copi
 def test_numbers_that_do_not_fit_are_refused(copied: Path):
     file = copied / "parameters.safetensors"
     tensors = load_file(file)
-    for name, tensor in tensors.items():
+    for number, (name, tensor) in enumerate(tensors.items()):
         changed = [None, tensor.flatten()[:-1]]
         if tensor.is_floating_point():
             changed += [torch.full_like(tensor, torch.nan)]
-        for other in changed:
+        for other in changed[number % len(changed) :][:1]:  # each damage to a part of the numbers
             rest = {key: value for key, value in tensors.items() if key != name}
             save_file(rest | ({} if other is None else {name: other}), file)
             sign(copied)
