@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.causal.estimation.estimators.intervals import FewGroupsWarning
+from mmgraph.causal.modalities.information.by_modality import MOST_SOURCES
 from mmgraph.comparison.report.compared_figures import PRIOR, ComparedFigures, Given
 from mmgraph.comparison.report.differences import METRICS
 from mmgraph.comparison.statistics.shapley import shapley_intervals
@@ -38,8 +39,11 @@ def contributions(figures: ComparedFigures) -> list[Contribution]:
     """Return the Shapley values of all models that were asked of every set of modalities.
 
     Given nothing a model's answer is its own or, where it was not asked, the shares of the classes
-    among the training rows of each fold.
+    among the training rows of each fold. Of more than 12 modalities there are none, since they have
+    too many sets.
     """
+    if len(figures.all_modalities) > MOST_SOURCES:
+        return []
     found = []
     for split in figures.splits:
         tested = figures.of_split(split)
@@ -58,6 +62,15 @@ def contributions(figures: ComparedFigures) -> list[Contribution]:
                     for m, one in values.items()
                 ]
     return found
+
+
+def about_none(figures: ComparedFigures) -> str:
+    """Return why there are no Shapley values, in a sentence."""
+    count = len(figures.all_modalities)
+    what = f"Shapley values need answers given all {2**count:,} sets of {count} modalities"
+    if count > MOST_SOURCES:
+        return f"{what}: of more than {MOST_SOURCES} modalities they are not computed."
+    return f"{what}; no model was asked for every one."
 
 
 def _tables(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmgraph.comparison.report.compared_figures import ComparedFigures
-from mmgraph.comparison.report.contributions import contributions
+from mmgraph.comparison.report.contributions import about_none, contributions
 from mmgraph.comparison.report.differences import FEW_GROUPS, METRICS, ROPE
 from mmgraph.comparison.report.lead import lead
 from mmgraph.comparison.report.page_tables import (
@@ -146,6 +146,7 @@ def _part(figures: ComparedFigures, split: str) -> dict[str, Any]:
     groups = tested.groups
     disturbed = [c for c in curves(figures, *DISTURBANCES) if c.split == split]
     lines = subset_lines(figures, split)
+    several = len(figures.all_modalities) > 1
     return {
         "title": "Rows split at random"
         if split == "random"
@@ -159,6 +160,7 @@ def _part(figures: ComparedFigures, split: str) -> dict[str, Any]:
         "subsets": subset_table(lines),
         "left_out": max(len(lines) - MOST_LINES, 0),
         "contributions": contribution_bars(contributions(figures), split),
+        "about_contributions": about_none(figures) if several else "",
         "disturbed": disturbance_curves(figures, disturbed),
         "robustness": robustness_table(disturbed),
         "labels": label_curves(figures, [c for c in curves(figures, LABELS) if c.split == split]),

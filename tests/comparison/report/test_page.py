@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mmgraph.comparison.report.comparison_report import ComparisonReport
+from mmgraph.comparison.report.contributions import about_none, contributions
 from mmgraph.comparison.report.page import page
 from mmgraph.graph.errors import FormatError
 from tests.comparison.report import made_up
@@ -89,6 +90,25 @@ def test_shapley_values_share_out_what_all_modalities_bring(written):
     sound = ((alone[0] - nothing) + (whole - alone[1])) / 2
     assert told["sound"] == pytest.approx(sound)
     assert sum(told.values()) == pytest.approx(whole - nothing)
+
+
+@pytest.mark.parametrize(
+    ("count", "why"),
+    [
+        (20, "1,048,576 sets of 20 modalities: of more than 12 modalities they are not computed"),
+        (7, "all 128 sets of 7 modalities; no model was asked for every one"),
+    ],
+)
+def test_many_modalities_have_no_shapley_values_and_it_is_said_why(count, why):
+    names = tuple(f"m{number}" for number in range(count))
+    rows = made_up.split_rows(60)
+    sets = [names, *((name,) for name in names)]
+    found = [made_up.answers("network", 0.7, rows, given) for given in sets]
+    report = ComparisonReport(made_up.about(modalities=names), (rows,), tuple(found))
+    assert contributions(report) == []
+    assert why in about_none(report)
+    if count == 20:
+        assert why in page(report)
 
 
 def test_equal_reports_of_one_model_make_equal_files_and_other_endings_are_refused(tmp_path):
