@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+from scipy.special import stdtrit
+
 from mmgraph.comparison.report.differences import ROPE, Difference, PairedRows
 from mmgraph.comparison.results import About, Answers, Condition, Failure, Tested
 from mmgraph.graph.errors import MmgraphError, check_choice, suggestion
@@ -174,6 +177,23 @@ class ComparedFigures:
         """Return the 95% interval of log-loss or accuracy; None where a single group was tested."""
         paired = self._paired[answers.split]
         return paired.interval(answers, metric) if paired.units > 1 else None
+
+    def shown_miscalibrated(self, answers: Answers) -> bool:
+        """Return whether the calibration error is larger than chance makes it.
+
+        It is larger than in 95 of 100 draws of labels of independent rows. Where rows have groups,
+        whose rows may err together, the debiased error must be above zero, too, by Student's t of
+        its standard error over groups (one-sided, 5%): of groups that are independent.
+        """
+        row, groups = self.row(answers), self.of_split(answers.split).groups
+        error = row["expected_calibration_error"]
+        if error <= row["expected_calibration_error_by_chance_95"] or groups is None:
+            return bool(error > row["expected_calibration_error_by_chance_95"])
+        spread = row["debiased_calibration_error_standard_error"]
+        if spread is None:  # of a single group
+            return False
+        quantile = float(stdtrit(len(np.unique(groups)) - 1, 0.95))
+        return bool(row["debiased_calibration_error"] > quantile * spread)
 
     @cached_property
     def _differences(self) -> dict[tuple[int, int, str, float], Difference]:

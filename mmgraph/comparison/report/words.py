@@ -29,6 +29,14 @@ _HOW = {
 _SAME = 0.95
 """How probable it is, at least, that a difference makes none in practice, where it is said."""
 _SPLITS = {"random": "rows split at random", "grouped": "whole groups left out"}
+_ASSUMED = {
+    False: ", if rows are independent",
+    True: (
+        ", and remains, debiased, above zero by Student's t of its standard error over groups, if "
+        "these are independent"
+    ),
+}
+"""What is assumed of rows where they have no groups, and where they have."""
 _DOING = {-1: "lose", 1: "do better", 0: "cannot be told apart"}
 
 
@@ -257,14 +265,14 @@ def _calibration(figures: ComparedFigures, split: str) -> Iterator[str]:
         row = figures.row(one)
         error = row["expected_calibration_error"]
         limit = row["expected_calibration_error_by_chance_95"]
-        if error > limit:
+        if figures.shown_miscalibrated(one):
             off.append(f"{one.model} ({error:.3f}; by chance up to {limit:.3f})")
         else:
             fine.append(one.model)
     if off:
         yield (
             "The calibration error is larger than chance makes it in 95 of 100 cases for "
-            f"{listed(off, comma=';')}."
+            f"{listed(off, comma=';')}{_ASSUMED[figures.of_split(split).groups is not None]}."
         )
     if fine:
         yield f"No miscalibration is shown for {listed(fine)}."

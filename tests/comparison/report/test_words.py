@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from mmgraph.comparison.report.comparison_report import ComparisonReport
@@ -117,6 +118,23 @@ def test_noise_few_labels_and_calibration_are_told_at_their_worst():
     assert "Fitted to 1% of the training rows" in text
     assert "larger than chance makes it in 95 of 100 cases for late_fusion (0.090" in text
     assert "No miscalibration is shown for network" in text
+
+
+@pytest.mark.parametrize(("groups", "shown"), [(0, True), (4, False), (40, True)])
+def test_miscalibration_of_groups_must_be_that_of_more_than_a_few_of_them(groups, shown):
+    rows = made_up.split_rows(groups=groups)
+    one = made_up.answers("network", 0.9, rows, sure=0.9)
+    told = one.probabilities.argmax(1)
+    # A quarter of the rows is wrong more often than it says: one group of four, or ten of forty.
+    off = (np.arange(400) % 4 == 0) & (np.arange(400) % 3 > 0)
+    codes = np.where(off, (told + 1) % 3, rows.codes)
+    text = " ".join(
+        ComparisonReport(made_up.about(), (replace(rows, codes=codes),), (one,)).words()
+    )
+    assert ("larger than chance" in text) == shown
+    assert ("Student's t of its standard error over groups" in text) == (shown and groups > 0)
+    assert ("if rows are independent" in text) == (shown and not groups)
+    assert ("No miscalibration is shown for network" in text) != shown
 
 
 def test_few_groups_are_warned_of():
