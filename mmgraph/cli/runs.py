@@ -77,7 +77,7 @@ def run(
         print_json({key: report[key] for key in keys if key in report})
         return
     # Of a comparison, rows as they are: noise and few labels stand in its page.
-    rows = [row for row in report["results"] if row.get("condition", "none") == "none"]
+    rows = [row for row in report["results"] if _is_plain(row)]
     columns = COLUMNS.get(report["kind"]) or tuple(rows[0])
     if report["kind"] == "boltzmann_machine":  # whose rows are of several kinds
         columns = tuple(c for c in columns if any(c in row for row in rows))
@@ -109,6 +109,10 @@ def print_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], title:
         title,
         pad_edge=False,
     )
+
+
+def _is_plain(row: Mapping[str, Any]) -> bool:
+    return row.get("condition", "none") == "none" and row.get("unit", "rows") == "rows"
 
 
 def print_comparison(rows: Sequence[Mapping[str, Any]], title: str) -> None:

@@ -88,6 +88,8 @@ class Tested:
         Of each fold, the classes that are in none of these.
     shares : ndarray, shape (folds, classes), optional
         Of each fold, the shares of the classes among them: the answers given nothing.
+    recordings : ndarray, shape (rows,), optional
+        What each row is a window of, where rows are windows of :func:`mmgraph.windows`.
     """
 
     split: str
@@ -98,6 +100,7 @@ class Tested:
     training_rows: tuple[int, ...]
     absent: tuple[tuple[str, ...], ...] = ()
     shares: Float64[np.ndarray, "folds classes"] | None = None
+    recordings: Int64[np.ndarray, " rows"] | None = None
 
 
 class Failure(NamedTuple):

@@ -233,7 +233,7 @@ def _record(reports: Mapping[str, ComparisonReport], ranks: OverDataSets | None)
 
 def _show(report: ComparisonReport) -> None:
     """Print the figures of rows as they are, and the words."""
-    rows = [row for row in report.rows() if row["condition"] == "none"]
+    rows = [row for row in report.rows() if row["condition"] == "none" and row["unit"] == "rows"]
     rows.sort(key=lambda row: (row["split"] != "random", -len(row["given"]), row["given"]))
     print_comparison(rows, report.about.title)
     for paragraph in report.words():

@@ -14,6 +14,7 @@ from mmgraph.comparison.protocol.plan import Plan
 from mmgraph.comparison.protocol.running import Runner
 from mmgraph.comparison.protocol.task import COSTS, FIT, Outcome, Task
 from mmgraph.comparison.results import Answers, Condition, Failure, Tested
+from mmgraph.data.recordings.windows import recordings_of
 from mmgraph.learning.prediction.metrics import SMALLEST_PROBABILITY
 
 Done = list[tuple[Task, Outcome]]
@@ -136,6 +137,7 @@ def _mean_costs(outcomes: Sequence[Outcome]) -> Mapping[str, float]:
 def tested_rows(plan: Plan) -> tuple[Tested, ...]:
     """Return the rows of each split that are tested, and which classes training rows lack."""
     records = []
+    recordings = recordings_of(plan.splits[-1].data)
     groups = plan.splits[-1].data.groups  # of random folds, too: rows are no more independent there
     for split in plan.splits:
         data, sizes = split.data, [len(test) for _, test in split.folds]
@@ -151,6 +153,7 @@ def tested_rows(plan: Plan) -> tuple[Tested, ...]:
                 None if groups is None else groups.codes[split.tested],
                 tuple(len(training) for training, _ in split.folds), tuple(absent),
                 np.stack([class_shares(data.rows(training)) for training, _ in split.folds]),
+                None if recordings is None else recordings[split.tested],
             )
         )  # fmt: skip
     return tuple(records)

@@ -12,6 +12,7 @@ from scipy.special import stdtrit
 
 from mmgraph.comparison.report.differences import ROPE, Difference, PairedRows
 from mmgraph.comparison.results import About, Answers, Condition, Failure, Tested
+from mmgraph.data.recordings.windows import pooled_windows
 from mmgraph.graph.errors import MmgraphError, check_choice, suggestion
 from mmgraph.learning.prediction.prediction_figures import prediction_figures
 
@@ -129,29 +130,50 @@ class ComparedFigures:
         Returns
         -------
         list of dict
-            ``model``, ``family``, ``split``, ``given`` (a list), ``condition``, ``modality`` and
+            ``unit``: ``"rows"`` or, where rows are windows, after these ``"recordings"``, of the
+            geometric means of their windows' probabilities; ``model``, ``family``, ``split``,
+            ``given`` (a list), ``condition``, ``modality`` and
             ``level`` (see :class:`~mmgraph.comparison.results.Condition`); the figures with their
             standard errors, of rows that belong together over groups; the costs ``train_seconds``
             of CPU time, ``rows_per_second``, ``peak_bytes``, ``parameters``; and ``failed_folds``,
             in which the answers are the shares of the classes. What was not computed or measured
             is None.
         """
-        keys = dict.fromkeys(key for row in self._rows.values() for key in row)
-        return [{key: row.get(key) for key in keys} for row in self._rows.values()]
+        rows = [*self._rows.values(), *self._recordings.values()]
+        keys = dict.fromkeys(key for row in rows for key in row)
+        return [{key: row.get(key) for key in keys} for row in rows]
 
     @cached_property
     def _rows(self) -> dict[int, dict[str, Any]]:
         return {id(one): self._row(one) for one in self.answers}
 
+    @cached_property
+    def _recordings(self) -> dict[int, dict[str, Any]]:
+        return {id(a): self._row(a, True) for a in self.answers if self.has_recordings(a.split)}
+
+    def has_recordings(self, split: str) -> bool:
+        """Return whether the rows of a split are windows of recordings."""
+        return self.of_split(split).recordings is not None
+
+    def row_of_recordings(self, answers: Answers) -> dict[str, Any]:
+        """Return :meth:`row` of recordings, what is said of whose windows is pooled."""
+        return self._recordings[id(answers)]
+
     def row(self, answers: Answers) -> dict[str, Any]:
         """Return the row of :meth:`rows` of one of the answers."""
         return self._rows[id(answers)]
 
-    def _row(self, one: Answers) -> dict[str, Any]:
+    def _row(self, one: Answers, pooled: bool = False) -> dict[str, Any]:
         tested = self.of_split(one.split)
+        table, codes, groups = one.probabilities, tested.codes, tested.groups
+        if pooled and tested.recordings is not None:
+            table = pooled_windows(table, tested.recordings)
+            firsts = np.unique(tested.recordings, return_index=True)[1]
+            codes, groups = codes[firsts], None if groups is None else groups[firsts]
         plain = one.condition == PLAIN
         metrics = None if plain else DISTURBED
         return {
+            "unit": "recordings" if pooled else "rows",
             "model": one.model,
             "family": one.family,
             "split": one.split,
@@ -159,7 +181,7 @@ class ComparedFigures:
             "condition": one.condition.kind,
             "modality": one.condition.modality or None,
             "level": one.condition.level,
-            **prediction_figures(one.probabilities, tested.codes, tested.groups, metrics),
+            **prediction_figures(table, codes, groups, metrics),
             **{key: one.costs.get(key) for key in _COSTS},
             "failed_folds": one.failed_folds,
         }

@@ -76,6 +76,17 @@ def more_figures_table(figures: ComparedFigures, split: str) -> PageTable:
     return PageTable("Other figures", ["model", *_FIGURES.values()], lines).without_empty()
 
 
+def recording_table(figures: ComparedFigures, split: str) -> PageTable:
+    """Return the figures of recordings given everything, where rows are windows of them."""
+    keys = {"log_loss": "log-loss", "accuracy": "accuracy", **_FIGURES}
+    asked = figures.answers_given_all(split) if figures.has_recordings(split) else []
+    rows = sorted(map(figures.row_of_recordings, asked), key=lambda row: float(row["log_loss"]))
+    lines = [[_model(row), *(_with_error(row, key) for key in keys)] for row in rows]
+    return PageTable(
+        "Recordings, pooled from windows", ["model", *keys.values()], lines
+    ).without_empty()
+
+
 def subset_lines(figures: ComparedFigures, split: str) -> list[list[Cell]]:
     """Return a line for each model given fewer modalities, by one fit and fitted to them."""
     lines = []

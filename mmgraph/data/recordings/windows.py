@@ -41,15 +41,42 @@ class Windows:
         ----------
         probabilities : ndarray, shape (rows, classes)
         """
-        floor = np.finfo(np.float64).tiny
-        logs = np.log(np.maximum(np.asarray(probabilities, np.float64), floor))
-        _, place, sizes = np.unique(self.recordings, return_inverse=True, return_counts=True)
-        means = np.zeros((len(sizes), logs.shape[1]))
-        np.add.at(means, place, logs)
-        means /= sizes[:, None]
-        means = np.exp(means - means.max(1, keepdims=True))
-        pooled: Float64[np.ndarray, "recordings classes"] = means / means.sum(1, keepdims=True)
-        return pooled
+        return pooled_windows(probabilities, self.recordings)
+
+
+def pooled_windows(
+    probabilities: Float64[np.ndarray, "rows classes"], recordings: Int64[np.ndarray, " rows"]
+) -> Float64[np.ndarray, "recordings classes"]:
+    """Return :meth:`Windows.pooled` of any windows whose recordings are known."""
+    floor = np.finfo(np.float64).tiny
+    logs = np.log(np.maximum(np.asarray(probabilities, np.float64), floor))
+    _, place, sizes = np.unique(recordings, return_inverse=True, return_counts=True)
+    means = np.zeros((len(sizes), logs.shape[1]))
+    np.add.at(means, place, logs)
+    means /= sizes[:, None]
+    means = np.exp(means - means.max(1, keepdims=True))
+    pooled: Float64[np.ndarray, "recordings classes"] = means / means.sum(1, keepdims=True)
+    return pooled
+
+
+def recordings_of(data: MultimodalData) -> Int64[np.ndarray, " rows"] | None:
+    """Return the recording of each row, where rows are windows as :func:`windows` makes them.
+
+    They are where rows have groups and names ``RECORDING/WINDOW``, the windows of a recording stand
+    together, counted from 0, and are of one group and class. Else there are none.
+    """
+    if data.row_names is None or data.groups is None:
+        return None
+    parts = [str(name).rpartition("/") for name in data.row_names]
+    names = np.array([recording for recording, _, _ in parts])
+    begins = np.r_[True, names[1:] != names[:-1]]
+    recordings = np.cumsum(begins) - 1
+    number = np.arange(len(names)) - np.flatnonzero(begins)[recordings]
+    counted = [window == str(n) for (_, _, window), n in zip(parts, number, strict=True)]
+    apart = [data.groups.codes, *(() if data.outcome is None else (data.outcome.labels,))]
+    alike = all((column == column[begins][recordings]).all() for column in apart)
+    is_whole = begins.sum() == len(set(names.tolist())) < len(names)
+    return recordings if all(counted) and alike and is_whole else None
 
 
 def windows(data: MultimodalData, length: int, step: int | None = None) -> Windows:

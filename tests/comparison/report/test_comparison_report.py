@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mmgraph.comparison.report.comparison_report import ComparisonReport
+from mmgraph.comparison.report.page_tables import recording_table
 from mmgraph.comparison.results import Condition
 from mmgraph.comparison.statistics.paired_bootstrap import paired_bootstrap
 from mmgraph.graph.errors import MmgraphError
@@ -68,6 +69,24 @@ def test_rows_of_all_conditions_have_the_same_keys():
     failed = replace(found[4], failed_folds=2, costs={"train_seconds": 3.0})
     made = ComparisonReport(made_up.about(), (rows,), (failed,)).rows()
     assert (made[0]["failed_folds"], made[0]["train_seconds"]) == (2, 3.0)
+
+
+def test_recordings_are_pooled_from_their_windows():
+    rows = made_up.split_rows(groups=40)
+    rows = replace(rows, codes=rows.groups % 3, recordings=rows.groups)
+    one = made_up.answers("network", 0.7, rows)
+    made = ComparisonReport(made_up.about(), (rows,), (one,))
+    windows, pooled = made.rows()
+    assert (windows["unit"], pooled["unit"]) == ("rows", "recordings")
+    assert list(windows) == list(pooled)
+    right = []
+    for recording in range(40):
+        means = np.log(one.probabilities[rows.groups == recording]).mean(0)
+        right.append(means.argmax() == recording % 3)
+    assert pooled["accuracy"] == pytest.approx(np.mean(right))
+    assert pooled["accuracy"] > windows["accuracy"]
+    (line,) = recording_table(made, "random").rows
+    assert line[2].text.startswith(f"{np.mean(right):.3f} ±")
 
 
 def test_what_differs_by_chance_alone_cannot_be_told_apart():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import mmgraph as mm
-from mmgraph.data.recordings.windows import windows
+from mmgraph.data.recordings.windows import recordings_of, windows
 from mmgraph.graph.errors import LearningError
 
 
@@ -49,6 +51,18 @@ def test_groups_and_missing_modalities_stay() -> None:
     assert cut.data.groups.codes.tolist() == [0, 0, 1, 1, 1]
     assert cut.data.blocks["a"].missing.tolist() == [False, False, True, True, True]
     assert cut.data.blocks["b"].missing.tolist() == [True, True, False, False, True]
+
+
+def test_recordings_are_known_from_the_names_of_windows_alone() -> None:
+    cut = windows(_recordings([4, 2, 7]), 2)
+    assert recordings_of(cut.data).tolist() == cut.recordings.tolist()
+    assert recordings_of(_recordings([4, 2])) is None
+    assert recordings_of(cut.data.rows([1, 0, 2])) is None  # the first is not the first
+    assert recordings_of(replace(cut.data, groups=None)) is None
+    names = np.array([f"{n}/0" for n in range(len(cut.data))])
+    assert recordings_of(replace(cut.data, row_names=names)) is None  # a window each
+    names = np.array([f"class/{n}" for n in range(len(cut.data))])
+    assert recordings_of(replace(cut.data, row_names=names)) is None  # of several classes
 
 
 def test_pooled_is_the_geometric_mean() -> None:
