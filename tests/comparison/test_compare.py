@@ -186,6 +186,21 @@ def test_what_is_kept_is_not_done_again_and_is_the_same_to_the_byte(tmp_path: Pa
     assert len(lines(watching.path)) > 2 * fits
 
 
+def test_a_second_run_writes_the_same_bytes(tmp_path: Path):
+    models = {"normal": GaussianNB(), "shares": "prior"}
+    texts = []
+    for run in ("first", "second"):
+        report = compare(
+            data(), models, folds=2, given=["noise"], directory=tmp_path / "fits",
+        )  # fmt: skip
+        (tmp_path / run).mkdir()
+        files = report.write(tmp_path / run / "comparison.html")
+        texts.append([Path(file).read_bytes() for file in files])
+    assert [Path(file).suffix for file in files] == [".html", ".json"]
+    assert texts[0] == texts[1]
+    assert b'"train_seconds": 0.' in texts[0][1]  # of the first run, which a second would not hit
+
+
 class Waiting(Watching):
     """Takes for ever over its third fit."""
 
