@@ -83,19 +83,6 @@ def measured_apart(call: Callable[..., Result], *arguments: object) -> Measured[
     return Measured(*answer)
 
 
-def rows_per_second(predict: Callable[[], object], rows: int, least_seconds: float = 0.1) -> float:
-    """Return how many rows are predicted in a second of CPU time, after a first call.
-
-    ``predict`` answers all the rows; it is called again until the seconds are enough to tell.
-    """
-    predict()
-    calls, start = 0, time.process_time()
-    while (seconds := time.process_time() - start) < least_seconds:
-        predict()
-        calls += 1
-    return rows * calls / seconds
-
-
 def _answer(sender: Connection, call: Callable[..., Any], arguments: tuple[object, ...]) -> None:
     try:
         sender.send(tuple(measured(call, *arguments)))

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from mmgraph.comparison.costs.measuring import measured, measured_apart, rows_per_second
+from mmgraph.comparison.costs.measuring import measured, measured_apart
 from mmgraph.graph.errors import MmgraphError
 
 MEGABYTES = 1024**2
@@ -50,12 +50,3 @@ def test_a_process_of_its_own_answers_fails_and_dies():
 def test_memory_of_a_process_of_its_own():
     peak = measured_apart(bytearray, 64 * MEGABYTES).peak_bytes
     assert peak >= 64 * MEGABYTES
-
-
-def test_rows_per_second():
-    def predict() -> None:
-        end = time.process_time() + 0.01
-        while time.process_time() < end:
-            pass
-
-    assert rows_per_second(predict, 50) == pytest.approx(5000, rel=0.2)
