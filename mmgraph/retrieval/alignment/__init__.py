@@ -1,0 +1,1 @@
+"""Which of one side belongs to which of the other."""

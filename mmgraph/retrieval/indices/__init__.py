@@ -1,0 +1,1 @@
+"""Items to be searched: exactly, or in a graph of neighbours."""

@@ -1,0 +1,1 @@
+"""How well a search finds, and how sure it may be."""

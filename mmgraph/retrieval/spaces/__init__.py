@@ -1,0 +1,1 @@
+"""Spaces in which pictures and texts that belong together lie close."""

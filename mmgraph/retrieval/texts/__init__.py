@@ -1,0 +1,1 @@
+"""Captions and queries as numbers."""
