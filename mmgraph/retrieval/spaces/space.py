@@ -1,0 +1,82 @@
+"""What a space of pictures and texts is: fitted to pairs, then asked for the place of either."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float32
+
+Pictures = Float32[np.ndarray, "rows features"]
+Places = Float32[np.ndarray, "rows width"]
+
+
+class Pairs(NamedTuple):
+    """Pictures and texts that belong together, row by row.
+
+    Attributes
+    ----------
+    pictures : ndarray of float32, shape (rows, features)
+    texts : csr_array of float32, shape (rows, terms)
+        Rows of length one.
+    seed : int
+        Of what is random.
+    """
+
+    pictures: Pictures
+    texts: sp.csr_array
+    seed: int
+
+
+@dataclass(frozen=True)
+class Space(abc.ABC):
+    """The settings of a space, which its subclasses have as fields."""
+
+    name: ClassVar[str]
+
+    @abc.abstractmethod
+    def fit(self, pairs: Pairs) -> FittedSpace:
+        """Return the space of pairs.
+
+        Raises
+        ------
+        LearningError
+            If there are too few pairs, or nothing varies.
+        """
+
+
+class FittedSpace(abc.ABC):
+    """Where pictures and texts lie: the product of two places says how well they match."""
+
+    name: ClassVar[str]
+
+    @abc.abstractmethod
+    def pictures(self, features: Pictures) -> Places:
+        """Return the places of pictures, which have length one; zero where nothing is known."""
+
+    @abc.abstractmethod
+    def texts(self, features: sp.csr_array) -> Places:
+        """Return the places of texts, as :meth:`pictures`."""
+
+    @abc.abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Return what JSON says of the space."""
+
+    @abc.abstractmethod
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return its numbers by name."""
+
+    @classmethod
+    @abc.abstractmethod
+    def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the space of :meth:`settings` and :meth:`arrays`."""
+
+
+def directions(rows: np.ndarray) -> Places:
+    """Return rows scaled to length one, in single precision; zero where they are zero."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(lengths > 0, lengths, 1.0), np.float32)
