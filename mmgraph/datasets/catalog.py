@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mmgraph.datasets.basic_motions import BasicMotions
     from mmgraph.datasets.bnlearn import BundledNetworks
     from mmgraph.datasets.digits_six_views import DigitsSixViews
+    from mmgraph.datasets.efficientnet_lite0 import EfficientNetLite0Weights
     from mmgraph.datasets.home_activities import HomeActivities
     from mmgraph.datasets.indian_pines import IndianPines
     from mmgraph.datasets.motorcycle_stereo import MotorcycleStereo
@@ -34,6 +35,8 @@ def load(name: Literal["sachs"]) -> Sachs: ...
 def load(name: Literal["smartwatch_exercises"]) -> SmartwatchExercises: ...
 @overload
 def load(name: Literal["basic_motions"]) -> BasicMotions: ...
+@overload
+def load(name: Literal["efficientnet_lite0"]) -> EfficientNetLite0Weights: ...
 @overload
 def load(name: str) -> Any: ...
 

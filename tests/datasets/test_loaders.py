@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 import mmgraph as mm
 from mmgraph import datasets
@@ -83,6 +84,16 @@ def test_motorcycle_stereo() -> None:
     assert data.known.mean() == pytest.approx(0.927, abs=1e-3)
     assert data.disparity[data.known].min() > 7
     assert data.disparity[data.known].max() < 60
+
+
+@pytest.mark.slow
+def test_efficientnet_lite0() -> None:
+    content = datasets.load("efficientnet_lite0").state_dict
+    tensors = torch.load(io.BytesIO(content), weights_only=True)
+    assert tensors["_conv_stem.weight"].shape == (32, 3, 3, 3)
+    assert tensors["_fc.weight"].shape == (1000, 1280)
+    weights = sum(tensors[name].numel() for name in tensors if name.endswith(("weight", "bias")))
+    assert weights == 4_652_008
 
 
 @pytest.mark.parametrize(
