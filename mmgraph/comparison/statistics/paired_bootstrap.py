@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,19 +13,11 @@ from torch import Tensor
 from mmgraph.causal.estimation.estimators.intervals import IntervalSettings, estimates
 from mmgraph.causal.estimation.estimators.sample import Sample
 from mmgraph.graph.errors import MmgraphError, check_choice
+from mmgraph.learning.prediction.interval import Interval
 from mmgraph.learning.prediction.weighted_metrics import METRICS, Predictions
 
 Contrast = str | tuple[str, str]
 """A model, or two: the first less the second."""
-
-
-class Interval(NamedTuple):
-    """A figure or a difference, its standard error, and the ends of its interval."""
-
-    value: float
-    standard_error: float
-    low: float
-    high: float
 
 
 def paired_bootstrap(

@@ -12,8 +12,9 @@ from jaxtyping import Float, Int
 
 from mmgraph.causal.estimation.estimators.intervals import IntervalSettings
 from mmgraph.causal.modalities.information.by_modality import MOST_SOURCES, shapley_weights
-from mmgraph.comparison.statistics.paired_bootstrap import Interval, combined_intervals
+from mmgraph.comparison.statistics.paired_bootstrap import combined_intervals
 from mmgraph.graph.errors import MmgraphError
+from mmgraph.learning.prediction.interval import Interval
 
 Given = Iterable[str]
 """The modalities that are there."""

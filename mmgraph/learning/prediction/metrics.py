@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.special import ndtr
 
 from mmgraph.graph.errors import MmgraphError
@@ -85,11 +85,16 @@ def reliability_bins(
     bins: int = BINS,
 ) -> ReliabilityBins:
     """Return predictions by the probability of the predicted state, in bins of equal width."""
-    confidence = probabilities.max(1)
+    return confidence_bins(probabilities.max(1), probabilities.argmax(1) == labels, bins)
+
+
+def confidence_bins(
+    confidence: Float[np.ndarray, " rows"], right: Bool[np.ndarray, " rows"], bins: int = BINS
+) -> ReliabilityBins:
+    """Return statements by their confidence, in bins of equal width, and how many were right."""
     place = calibration_bins(confidence, bins)
     counts = np.bincount(place, minlength=bins)
     filled = counts > 0
-    right = probabilities.argmax(1) == labels
     return ReliabilityBins(
         np.bincount(place, confidence, bins)[filled] / counts[filled],
         np.bincount(place, right, bins)[filled] / counts[filled],
