@@ -1,0 +1,1 @@
+"""Real searches, and what they find."""
