@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -21,14 +21,17 @@ class Pairs(NamedTuple):
     Attributes
     ----------
     pictures : ndarray of float32, shape (rows, features)
-    texts : csr_array of float32, shape (rows, terms)
-        Rows of length one.
+    widths : tuple of int
+        How many features each kind of them has, kinds side by side.
+    texts : tuple of csr_array of float32, shape (rows, terms)
+        Of each language; rows of length one, and zero where it has no text.
     seed : int
         Of what is random.
     """
 
     pictures: Pictures
-    texts: sp.csr_array
+    widths: tuple[int, ...]
+    texts: tuple[sp.csr_array, ...]
     seed: int
 
 
@@ -59,8 +62,8 @@ class FittedSpace(abc.ABC):
         """Return the places of pictures, which have length one; zero where nothing is known."""
 
     @abc.abstractmethod
-    def texts(self, features: sp.csr_array) -> Places:
-        """Return the places of texts, as :meth:`pictures`."""
+    def texts(self, features: Sequence[sp.csr_array]) -> Places:
+        """Return the places of texts, given in each language, as :meth:`pictures`."""
 
     @abc.abstractmethod
     def settings(self) -> dict[str, Any]:

@@ -1,0 +1,173 @@
+"""Spaces in which pictures and texts correlate: linear and kernel canonical correlation analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import scipy.linalg as sl
+import scipy.sparse as sp
+from jaxtyping import Float64
+from scipy.sparse.linalg import eigsh
+
+from mmgraph.graph.errors import LearningError
+from mmgraph.retrieval.spaces.row_map import RowMap
+from mmgraph.retrieval.spaces.space import (
+    FittedSpace,
+    Pairs,
+    Pictures,
+    Places,
+    Space,
+    directions,
+)
+
+FEWEST_PAIRS = 10
+
+
+@dataclass(frozen=True)
+class CanonicalSpace(Space):
+    """Regularised canonical correlation analysis of pictures and the texts of each language.
+
+    With kernels as in Hardoon, Szedmak and Shawe-Taylor (2004, "Canonical correlation analysis: an
+    overview with application to learning methods", section 4.2), of several sides the sum of all
+    correlations (Kettenring 1971). A coordinate counts by its correlation.
+
+    Attributes
+    ----------
+    width : int
+        How many coordinates places have at most.
+    picture_ridge, text_ridge : float
+        What is added to the variances of each side, by their mean.
+    steepness : float
+        Of a Gaussian kernel of pictures, by their median squared distance; zero is the linear
+        kernel.
+    """
+
+    name: ClassVar[str] = "cca"
+    width: int = 300
+    picture_ridge: float = 1.0
+    text_ridge: float = 1.0
+    steepness: float = 0.0
+
+    def fit(self, pairs: Pairs) -> FittedCanonicalSpace:
+        """As :meth:`Space.fit`."""
+        if len(pairs.pictures) < FEWEST_PAIRS:
+            raise LearningError(
+                f"{len(pairs.pictures)} pairs of pictures and texts are too few to tie them; there "
+                f"must be {FEWEST_PAIRS} or more"
+            )
+        sides: list[tuple[RowMap, Float64[np.ndarray, "rows width"]]] = [
+            RowMap.fitted(pairs.pictures, pairs.widths, self.steepness, pairs.seed)
+        ]
+        for texts in pairs.texts:
+            sides.append(RowMap.fitted(texts, (), 0.0, pairs.seed))
+        for what, (_, coordinates) in zip(("picture", *("text",) * len(pairs.texts)), sides):
+            if not coordinates.shape[1]:
+                raise LearningError(f"no {what} differs from another: there is nothing to tie")
+        ridges = (self.picture_ridge, *(self.text_ridge,) * len(pairs.texts))
+        matrices = canonical_maps([z for _, z in sides], ridges, self.width)
+        maps = [side.then(matrix) for (side, _), matrix in zip(sides, matrices, strict=True)]
+        return FittedCanonicalSpace(maps[0], tuple(maps[1:]))
+
+
+@dataclass(frozen=True, eq=False)
+class FittedCanonicalSpace(FittedSpace):
+    """Maps of pictures and of each language's texts into one space.
+
+    Attributes
+    ----------
+    picture_map : RowMap
+    text_maps : tuple of RowMap
+    """
+
+    name: ClassVar[str] = CanonicalSpace.name
+    picture_map: RowMap
+    text_maps: tuple[RowMap, ...]
+
+    def pictures(self, features: Pictures) -> Places:
+        """As :meth:`FittedSpace.pictures`."""
+        return directions(self.picture_map(features))
+
+    def texts(self, features: Sequence[sp.csr_array]) -> Places:
+        """As :meth:`FittedSpace.texts`."""
+        width = len(self.picture_map.offset)
+        places = np.zeros((features[0].shape[0], width), np.float32)
+        for side, rows in zip(self.text_maps, features, strict=True):
+            known = np.diff(rows.indptr) > 0
+            places[known] += side(rows[known])
+        return directions(places)
+
+    def settings(self) -> dict[str, Any]:
+        """As :meth:`FittedSpace.settings`."""
+        return {
+            "picture_map": self.picture_map.settings(),
+            "text_maps": [side.settings() for side in self.text_maps],
+        }
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As :meth:`FittedSpace.arrays`."""
+        sides = {"pictures": self.picture_map}
+        sides |= {f"texts.{number}": side for number, side in enumerate(self.text_maps)}
+        return {f"{s}.{key}": array for s, m in sides.items() for key, array in m.arrays().items()}
+
+    @classmethod
+    def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """As :meth:`FittedSpace.restored`."""
+
+        def side(prefix: str, entry: Mapping[str, Any]) -> RowMap:
+            parts = {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
+            return RowMap.restored(entry, parts)
+
+        texts = enumerate(settings["text_maps"])
+        return cls(
+            side("pictures.", settings["picture_map"]),
+            tuple(side(f"texts.{number}.", entry) for number, entry in texts),
+        )
+
+
+def canonical_maps(
+    sides: Sequence[Float64[np.ndarray, "rows coordinates"]], ridges: Sequence[float], width: int
+) -> list[Float64[np.ndarray, "coordinates width"]]:
+    """Return linear maps of centred sides whose images correlate the most, times correlations.
+
+    Parameters
+    ----------
+    sides : sequence of ndarray, shape (rows, coordinates)
+    ridges : sequence of float
+        What is added to the variances of each side, by their mean.
+    width : int
+        How many coordinates there are at most.
+
+    Returns
+    -------
+    list of ndarray, shape (coordinates, width)
+        Of several sides the correlation of a coordinate is the mean of all pairs of sides.
+    """
+    count = len(sides[0])
+    whitenings = []
+    for coordinates, ridge in zip(sides, ridges, strict=True):
+        covariance = coordinates.T @ coordinates / count
+        added = ridge * np.trace(covariance) / len(covariance)
+        variances, vectors = sl.eigh(covariance)
+        whitenings.append(vectors / np.sqrt(variances.clip(0) + added))
+    white = [z @ w for z, w in zip(sides, whitenings, strict=True)]
+    width = min(width, *(w.shape[1] for w in white))
+    if len(white) == 2:
+        left, correlations, right = np.linalg.svd(white[0].T @ white[1] / count, False)
+        parts = [left[:, :width], right[:width].T]
+        correlations = correlations[:width]
+    else:
+        # Coordinates of all sides side by side; what correlates a side with itself is no matter.
+        joined = np.concatenate(white, axis=1)
+        cross = joined.T @ joined / count
+        ends = np.cumsum([0, *(w.shape[1] for w in white)])
+        for first, end in zip(ends[:-1], ends[1:], strict=True):
+            cross[first:end, first:end] = 0
+        start = np.full(len(cross), len(cross) ** -0.5)
+        values, vectors = eigsh(cross, k=min(width, len(cross) - 1), which="LA", v0=start)
+        correlations = values[::-1].clip(0) / (len(white) - 1)
+        vectors = vectors[:, ::-1] * np.sqrt(len(white))
+        parts = [vectors[first:end] for first, end in zip(ends[:-1], ends[1:], strict=True)]
+    return [w @ (part * correlations) for w, part in zip(whitenings, parts, strict=True)]
