@@ -1,10 +1,11 @@
-"""Spaces in which pictures and texts correlate: linear and kernel canonical correlation analysis."""
+"""Spaces in which pictures and texts correlate: canonical correlation analysis."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import scipy.linalg as sl
@@ -12,7 +13,8 @@ import scipy.sparse as sp
 from jaxtyping import Float64
 from scipy.sparse.linalg import eigsh
 
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import FormatError, LearningError
+from mmgraph.predictors.stored.parts import Parts
 from mmgraph.retrieval.spaces.row_map import RowMap
 from mmgraph.retrieval.spaces.space import (
     FittedSpace,
@@ -63,7 +65,8 @@ class CanonicalSpace(Space):
         ]
         for texts in pairs.texts:
             sides.append(RowMap.fitted(texts, (), 0.0, pairs.seed))
-        for what, (_, coordinates) in zip(("picture", *("text",) * len(pairs.texts)), sides):
+        names = ("picture", *("text",) * len(pairs.texts))
+        for what, (_, coordinates) in zip(names, sides, strict=True):
             if not coordinates.shape[1]:
                 raise LearningError(f"no {what} differs from another: there is nothing to tie")
         ridges = (self.picture_ridge, *(self.text_ridge,) * len(pairs.texts))
@@ -99,32 +102,21 @@ class FittedCanonicalSpace(FittedSpace):
             places[known] += side(rows[known])
         return directions(places)
 
-    def settings(self) -> dict[str, Any]:
-        """As :meth:`FittedSpace.settings`."""
-        return {
-            "picture_map": self.picture_map.settings(),
-            "text_maps": [side.settings() for side in self.text_maps],
-        }
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """As :meth:`FittedSpace.arrays`."""
-        sides = {"pictures": self.picture_map}
-        sides |= {f"texts.{number}": side for number, side in enumerate(self.text_maps)}
-        return {f"{s}.{key}": array for s, m in sides.items() for key, array in m.arrays().items()}
+    def parts(self) -> Parts:
+        """As :meth:`FittedSpace.parts`."""
+        parts = Parts()
+        parts.put("picture_map", self.picture_map.parts())
+        parts.put("text_maps", *(side.parts() for side in self.text_maps), several=True)
+        return parts
 
     @classmethod
-    def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+    def restored(cls, parts: Parts) -> Self:
         """As :meth:`FittedSpace.restored`."""
-
-        def side(prefix: str, entry: Mapping[str, Any]) -> RowMap:
-            parts = {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
-            return RowMap.restored(entry, parts)
-
-        texts = enumerate(settings["text_maps"])
-        return cls(
-            side("pictures.", settings["picture_map"]),
-            tuple(side(f"texts.{number}.", entry) for number, entry in texts),
-        )
+        picture_map = RowMap.restored(parts.part("picture_map"))
+        text_maps = tuple(map(RowMap.restored, parts.parts("text_maps")))
+        if not text_maps or any(len(m.offset) != len(picture_map.offset) for m in text_maps):
+            raise FormatError(f"{parts.where}: the maps of pictures and texts are not of one width")
+        return cls(picture_map, text_maps)
 
 
 def canonical_maps(
@@ -163,11 +155,11 @@ def canonical_maps(
         joined = np.concatenate(white, axis=1)
         cross = joined.T @ joined / count
         ends = np.cumsum([0, *(w.shape[1] for w in white)])
-        for first, end in zip(ends[:-1], ends[1:], strict=True):
+        for first, end in itertools.pairwise(ends):
             cross[first:end, first:end] = 0
         start = np.full(len(cross), len(cross) ** -0.5)
         values, vectors = eigsh(cross, k=min(width, len(cross) - 1), which="LA", v0=start)
         correlations = values[::-1].clip(0) / (len(white) - 1)
         vectors = vectors[:, ::-1] * np.sqrt(len(white))
-        parts = [vectors[first:end] for first, end in zip(ends[:-1], ends[1:], strict=True)]
+        parts = [vectors[first:end] for first, end in itertools.pairwise(ends)]
     return [w @ (part * correlations) for w, part in zip(whitenings, parts, strict=True)]

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import scipy.linalg as sl
 import scipy.sparse as sp
+import torch
 from jaxtyping import Float32, Float64
 
-Rows = np.ndarray | sp.csr_array
+from mmgraph.graph.errors import FormatError
+from mmgraph.predictors.stored.parts import Parts
+
+Rows: TypeAlias = Any
+"""An ndarray, or a csr_array of scipy, which has no types."""
 MOST_LANDMARKS = 2500
 _MOST_COORDINATES = 1200
 _SMALLEST = 1e-6
 """Directions of less variance than this share of the greatest are rounding errors."""
 _BLOCK_ROWS = 4096
+_SPARSE = {"data": np.float32, "indices": np.int64, "indptr": np.int64}
+"""The arrays of a csr_array, as files hold them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,35 +124,53 @@ class RowMap:
             offset=np.asarray(offset, np.float32),
         )
 
-    def settings(self) -> dict[str, Any]:
-        """Return what JSON says of the map."""
-        return {"steepness": self.steepness, "sparse": bool(sp.issparse(self.landmarks))}
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return its numbers by name."""
-        numbers = {name: getattr(self, name) for name in ("mean", "scale", "weights", "offset")}
-        marks = self.landmarks
-        if not sp.issparse(marks):
-            return {**numbers, "landmarks": marks}
-        return {
-            **numbers,
-            "landmarks.data": marks.data,
-            "landmarks.indices": marks.indices.astype(np.int64),
-            "landmarks.indptr": marks.indptr.astype(np.int64),
-        }
+    def parts(self) -> Parts:
+        """Return what a file holds of the map."""
+        sparse = bool(sp.issparse(self.landmarks))
+        parts = Parts({"steepness": self.steepness, "sparse": sparse})
+        for name in ("mean", "scale", "weights", "offset"):
+            parts.add(name, getattr(self, name))
+        if sparse:
+            for name in _SPARSE:
+                parts.add(f"landmarks.{name}", getattr(self.landmarks, name).astype(_SPARSE[name]))
+        else:
+            parts.add("landmarks", self.landmarks)
+        return parts
 
     @classmethod
-    def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
-        """Return the map of :meth:`settings` and :meth:`arrays`."""
-        width = len(arrays["mean"])
-        if settings["sparse"]:
-            parts = tuple(arrays[f"landmarks.{name}"] for name in ("data", "indices", "indptr"))
-            landmarks: Rows = sp.csr_array(parts, shape=(len(parts[2]) - 1, width))
-            landmarks.check_format(full_check=True)
+    def restored(cls, parts: Parts) -> Self:
+        """Return the map of :meth:`parts`.
+
+        Raises
+        ------
+        FormatError
+            If they are not what they must be.
+        """
+
+        def single(name: str, *shape: int | None) -> np.ndarray:
+            return parts.take(name, *shape, dtype=torch.float32)
+
+        mean = single("mean", None)
+        scale, offset = single("scale", len(mean)), single("offset", None)
+        weights = single("weights", None, len(offset))
+        if parts.settings.get("sparse") is True:
+            data = single("landmarks.data", None)
+            places = parts.take("landmarks.indices", len(data), dtype=torch.int64)
+            ends = parts.take("landmarks.indptr", len(weights) + 1, dtype=torch.int64)
+            try:
+                landmarks: Rows = sp.csr_array(
+                    (data, places, ends), shape=(len(weights), len(mean))
+                )
+                landmarks.check_format(full_check=True)
+            except ValueError as error:
+                raise FormatError(f"{parts.where}: {error}") from None
         else:
-            landmarks = arrays["landmarks"]
-        others = (arrays["mean"], arrays["scale"], landmarks, arrays["weights"], arrays["offset"])
-        return cls(*others, float(settings["steepness"]))
+            landmarks = single("landmarks", None, len(mean))
+            if len(weights) != (len(landmarks) or len(mean)):
+                raise FormatError(f"{parts.where}: there are {len(weights)} weights of landmarks")
+        steepness = parts.setting("steepness")
+        parts.finish()
+        return cls(mean, scale, landmarks, weights, offset, steepness)
 
     def _scaled(self, rows: Rows) -> Rows:
         return rows if sp.issparse(rows) else (rows - self.mean) * self.scale

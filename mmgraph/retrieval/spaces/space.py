@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float32
+
+from mmgraph.predictors.stored.parts import Parts
 
 Pictures = Float32[np.ndarray, "rows features"]
 Places = Float32[np.ndarray, "rows width"]
@@ -66,17 +68,19 @@ class FittedSpace(abc.ABC):
         """Return the places of texts, given in each language, as :meth:`pictures`."""
 
     @abc.abstractmethod
-    def settings(self) -> dict[str, Any]:
-        """Return what JSON says of the space."""
-
-    @abc.abstractmethod
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return its numbers by name."""
+    def parts(self) -> Parts:
+        """Return what a file holds of the space."""
 
     @classmethod
     @abc.abstractmethod
-    def restored(cls, settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
-        """Return the space of :meth:`settings` and :meth:`arrays`."""
+    def restored(cls, parts: Parts) -> Self:
+        """Return the space of :meth:`parts`.
+
+        Raises
+        ------
+        FormatError
+            If they are not what they must be.
+        """
 
 
 def directions(rows: np.ndarray) -> Places:
