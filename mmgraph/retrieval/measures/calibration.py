@@ -34,15 +34,8 @@ class MatchCalibration:
     a logistic regression (Platt 1999) whose prior odds fall with the number of items, as a query
     has as many right ones in a large index as in a small one. Where ``competing``, a query has at
     most one right item, and odds compete: each is divided by one plus the sum of all, one being
-    "none of these" (a softmax with a temperature, which is one over the slope).
-
-    Attributes
-    ----------
-    slope, intercept : float
-    competing : bool
-    wrong_scores : tuple of float
-        Quantiles of the scores of wrong items, rising: what items compete whose scores are not
-        passed on, those behind the first hits.
+    "none of these" (a softmax whose temperature is one over the slope). ``wrong_scores`` are rising
+    quantiles of the scores of wrong items: of such are those behind the first hits, which compete.
     """
 
     slope: float
@@ -51,41 +44,40 @@ class MatchCalibration:
     wrong_scores: tuple[float, ...]
 
     @classmethod
-    def fitted(cls, scores: Scores, matches: Matches) -> MatchCalibration:
-        """Return the calibration of most likelihood, of the form that has more of it.
-
-        Both forms are judged by the log-loss of all pairs. A query may have no right item, and
-        teaches how likely "none of these" is.
+    def fitted(cls, scores: Scores, matches: Matches, absent: float = 0.05) -> MatchCalibration:
+        """Return the calibration of most likelihood, of the form of less log-loss of all pairs.
 
         Parameters
         ----------
         scores : ndarray, shape (queries, items)
             Similarities of queries and items that the space was not fitted to.
         matches : ndarray of bool, shape (queries, items)
-            Which pairs belong together.
+            Which pairs belong together. A query may have no right item.
+        absent : float
+            How often what a query asks for will not be there, though it is here: each query counts
+            a second time without its right items, by so much. At least 0, below 1.
 
         Raises
         ------
         MmgraphError
-            If shapes differ, a score is no finite number, or all pairs or none belong together.
+            If shapes differ, a score is no finite number, all pairs or none belong together, or the
+            share is none.
         """
         check_pairs(scores, matches)
-        scores = scores.astype(np.float64)
+        if not 0 <= absent < 1:
+            raise MmgraphError(f"'absent' is a share from 0 to below 1, not {absent!r}")
         if np.isinf(scores).any():
             query = int(np.isinf(scores).any(1).argmax())
             raise MmgraphError(f"a score of query {query} is infinite")
         if not matches.any() or matches.all():
             count = "all" if matches.any() else "none"
             raise MmgraphError(f"probabilities need right and wrong items: {count} are right")
-        wrong = scores[~matches]
-        quantiles = np.quantile(wrong, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)
-        forms = []
-        for competing in (False, True) if (matches.sum(1) <= 1).all() else (False,):
-            slope, intercept = _fitted(scores, matches, competing)
-            forms.append(cls(slope, intercept, competing, tuple(map(float, quantiles))))
-        items = scores.shape[1]
-        losses = [pair_log_loss(form.probabilities(scores, items), matches) for form in forms]
-        return forms[int(np.argmin(losses))]
+        places = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+        wrong = tuple(map(float, np.quantile(scores[~matches], places)))
+        kinds = (False, True) if (matches.sum(1) <= 1).all() else (False,)
+        forms = [cls(*_fitted(scores, matches, absent, kind), kind, wrong) for kind in kinds]
+        tables = (form.probabilities(scores, scores.shape[1]) for form in forms)
+        return forms[int(np.argmin([pair_log_loss(table, matches) for table in tables]))]
 
     def probabilities(self, scores: Scores, items: int) -> Float64[np.ndarray, "queries items"]:
         """Return the probability that each item is right; a higher score has the higher one.
@@ -95,33 +87,24 @@ class MatchCalibration:
         scores : ndarray, shape (queries, hits)
             Of all items, or of the best ones of each query.
         items : int
-            How many items there are in all.
-
-        Raises
-        ------
-        MmgraphError
-            If there are fewer items than scores of a query.
+            How many items there are in all; MmgraphError if fewer than scores of a query.
         """
-        if items < scores.shape[1]:
+        behind = items - scores.shape[1]
+        if behind < 0:
             raise MmgraphError(f"{scores.shape[1]} scores of {items} items")
         log_odds = self.slope * scores.astype(np.float64) + self.intercept - np.log(max(items, 1))
         if not self.competing or not scores.size:
             return np.asarray(expit(log_odds))
-        others = self._log_odds_behind(scores.min(1), items) + np.log(
-            max(items - scores.shape[1], SMALLEST_PROBABILITY)
-        )
-        everything = np.column_stack([np.zeros(len(scores)), others, log_odds])
-        return np.asarray(np.exp(log_odds - logsumexp(everything, axis=1, keepdims=True)))
-
-    def _log_odds_behind(
-        self, lowest: Float64[np.ndarray, " queries"], items: int
-    ) -> Float64[np.ndarray, " queries"]:
-        """The logarithm of the mean odds of wrong items with at most a score."""
-        known = np.array(self.wrong_scores)
-        sums = np.logaddexp.accumulate(self.slope * known)
-        count = np.maximum(np.searchsorted(known, lowest, side="right"), 1)
-        mean = sums[count - 1] - np.log(count)
-        return np.minimum(mean, self.slope * lowest) + self.intercept - np.log(items)
+        everything = [np.zeros(len(scores)), log_odds]
+        if behind:
+            known = np.array(self.wrong_scores)
+            lowest = scores.min(1)
+            count = np.maximum(np.searchsorted(known, lowest, side="right"), 1)
+            mean = np.logaddexp.accumulate(self.slope * known)[count - 1] - np.log(count)
+            mean = np.minimum(mean, self.slope * lowest) + self.intercept - np.log(items)
+            everything.append(mean + np.log(behind))
+        total = logsumexp(np.column_stack(everything), axis=1, keepdims=True)
+        return np.asarray(np.exp(log_odds - total))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -171,19 +154,28 @@ def calibration_figures(
     }
 
 
-def _fitted(scores: Scores, matches: Matches, competing: bool) -> tuple[float, float]:
+def _fitted(
+    scores: Scores, matches: Matches, absent: float, competing: bool
+) -> tuple[float, float]:
     """Slope and intercept of most likelihood, with a weak normal prior."""
-    centre, deviation = scores.mean(), scores.std() or 1.0
-    standard = (scores - centre) / deviation
+    centre, deviation = float(scores.mean()), float(scores.std()) or 1.0
+    standard = (scores.astype(np.float64) - centre) / deviation
     log_items = np.log(scores.shape[1])
+    # how much a query counts without its right items
+    again = np.asarray(matches.any(1) * absent / (1 - absent))
+    weights = np.where(matches, 1.0, 1 + again[:, None])
 
     def loss(numbers: Float64[np.ndarray, " 2"]) -> float:
         log_odds = numbers[0] * standard + numbers[1] - log_items
         penalty = (numbers**2).sum() / (2 * _PRIOR_DEVIATION**2)
         if not competing:
-            return float(penalty - log_expit(np.where(matches, log_odds, -log_odds)).sum())
-        everything = logsumexp(np.column_stack([np.zeros(len(scores)), log_odds]), axis=1)
-        return float(penalty + everything.sum() - log_odds[matches].sum())
+            signed = np.where(matches, log_odds, -log_odds)
+            return float(penalty - (weights * log_expit(signed)).sum())
+        none = np.zeros(len(scores))
+        everything = logsumexp(np.column_stack([none, log_odds]), axis=1)
+        without = np.column_stack([none, np.where(matches, -np.inf, log_odds)])
+        missed = again @ logsumexp(without, axis=1)
+        return float(penalty + everything.sum() - log_odds[matches].sum() + missed)
 
     best = minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B", bounds=[(0, None), (None, None)])
     slope = best.x[0] / deviation

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64, Shaped
-from scipy.special import gammaln
+from scipy.stats import hypergeom
 
 from mmgraph.graph.errors import MmgraphError
 
@@ -88,31 +88,20 @@ def chance_figures(matches: Matches, at: Sequence[int] = (1, 10)) -> dict[str, f
     baseline for system evaluation" (2015), equation 5. Queries with no right item are left out;
     the median is the first rank that half of the queries reach.
     """
-    counts = matches.sum(1)
-    counts = counts[counts > 0]
     items = matches.shape[1]
+    counts, times = np.unique(matches.sum(1), return_counts=True)
+    counts, times = counts[counts > 0], times[counts > 0]
     if not len(counts):
         raise MmgraphError("no query has any right item")
-    # the chance that `right` of `items` all stand behind the first `rank`: hypergeometric
+    share = times / times.sum()
     rank = np.arange(items + 1)
-    distinct, times = np.unique(counts, return_counts=True)
-    share = times / len(counts)
-    behind = np.zeros(items + 1)
-    for right, part in zip(distinct, share, strict=True):
-        later = items - right - rank
-        log_chance = (
-            gammaln(np.maximum(later, 0) + right + 1)
-            - gammaln(np.maximum(later, 0) + 1)
-            - gammaln(items + 1)
-            + gammaln(items - right + 1)
-        )
-        behind += part * np.where(later >= 0, np.exp(log_chance), 0)
+    behind = share @ hypergeom.pmf(0, items, counts[:, None], rank)  # none right up to a rank
     harmonic = (1 / rank[1:]).sum()
-    spread = (distinct - 1) * (items - harmonic) / max(items - 1, 1)
+    precisions = ((counts - 1) * (items - harmonic) / max(items - 1, 1) + harmonic) / items
     return {f"recall_at_{k}": float(1 - behind[min(k, items)]) for k in at} | {
         "median_rank": float(np.argmax(behind <= 0.5 + 1e-9)),
         "mean_reciprocal_rank": float((-np.diff(behind) / rank[1:]).sum()),
-        "mean_average_precision": float(share @ (spread + harmonic) / items),
+        "mean_average_precision": float(share @ precisions),
     }
 
 

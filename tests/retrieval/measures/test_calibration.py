@@ -24,9 +24,10 @@ def pairs(seed: int, queries: int, items: int, absent: float = 0.0, gap: float =
     return scores + gap * matches, matches
 
 
-def test_one_right_item_is_found_as_bayes_would():
-    absent = 0.3
-    calibration = MatchCalibration.fitted(*pairs(0, 1500, 40, absent))
+@pytest.mark.parametrize("told", [0.0, 0.3])
+def test_one_right_item_is_found_as_bayes_would(told: float):
+    absent = 0.3  # seen in the pairs, or said
+    calibration = MatchCalibration.fitted(*pairs(0, 1500, 40, absent - told), absent=told)
     assert calibration.competing
     for items in (40, 160):  # what was learned from 40 items serves another index
         scores, matches = pairs(1, 800, items, absent)
@@ -44,7 +45,7 @@ def test_several_right_items_do_not_compete():
     scores = random.normal(size=(600, 50))
     chance = expit(3 * scores - 4)
     matches = random.random(scores.shape) < chance
-    calibration = MatchCalibration.fitted(scores, matches)
+    calibration = MatchCalibration.fitted(scores, matches, absent=0)
     assert not calibration.competing
     found = calibration.probabilities(scores, 50)
     assert np.abs(found - chance).mean() < 0.01
@@ -96,30 +97,28 @@ def test_figures_of_certain_and_of_wrong_probabilities():
     assert figures["log_loss"] == pytest.approx(30 * np.log(2))
 
 
-def test_bad_input_is_named():
+def test_pairs_that_teach_nothing_are_refused():
     scores, matches = pairs(6, 4, 3)
-    with pytest.raises(MmgraphError, match="of the same queries"):
-        MatchCalibration.fitted(scores[:3], matches)
-    with pytest.raises(MmgraphError, match="none are right"):
-        MatchCalibration.fitted(scores, matches & False)
-    with pytest.raises(MmgraphError, match="all are right"):
-        MatchCalibration.fitted(scores, matches | True)
-    with pytest.raises(MmgraphError, match="query 2 is infinite"):
-        MatchCalibration.fitted(np.where(np.arange(4)[:, None] == 2, np.inf, scores), matches)
-    calibration = MatchCalibration.fitted(scores, matches)
+    infinite = np.where(np.arange(4)[:, None] == 2, np.inf, scores)
+    for bad, right, message in [
+        (scores[:3], matches, "of the same queries"),
+        (scores, matches & False, "none are right"),
+        (scores, matches | True, "all are right"),
+        (infinite, matches, "query 2 is infinite"),
+    ]:
+        with pytest.raises(MmgraphError, match=message):
+            MatchCalibration.fitted(bad, right)
+    with pytest.raises(MmgraphError, match="'absent' is a share"):
+        MatchCalibration.fitted(scores, matches, absent=1)
+
+
+def test_impossible_sizes_and_damaged_settings_are_named():
+    calibration = MatchCalibration.fitted(*pairs(6, 4, 3))
     with pytest.raises(MmgraphError, match="3 scores of 2 items"):
-        calibration.probabilities(scores, 2)
+        calibration.probabilities(np.zeros((2, 3)), 2)
     assert calibration.probabilities(np.zeros((2, 0)), 0).shape == (2, 0)
-    good = calibration.settings
-    for damage in (
-        {"slope": -1.0},
-        {"slope": "much"},
-        {"intercept": float("nan")},
-        {"wrong_scores": [2.0, 1.0]},
-        {"wrong_scores": []},
-        {"competing": 1},
-    ):
-        with pytest.raises(FormatError, match="calibration of matches is damaged"):
-            MatchCalibration.restored(good | damage)
-    with pytest.raises(FormatError, match="'slope'"):
-        MatchCalibration.restored({})
+    wrong = {"slope": [-1.0, "much", None], "intercept": [float("nan")], "competing": [1]}
+    for name, values in (wrong | {"wrong_scores": [[], [2.0, 1.0], 3]}).items():
+        for value in values:
+            with pytest.raises(FormatError, match="calibration of matches is damaged"):
+                MatchCalibration.restored(calibration.settings | {name: value})
