@@ -184,13 +184,14 @@ def list_datasets(
     from mmgraph.datasets import catalog, entry
 
     entries = [entry(name)] if name else list(catalog().values())
-    records = [
+    records: list[dict[str, Any]] = [
         {
             "name": e.name,
             "title": e.title,
             "content": e.content,
             "modalities": list(e.modalities),
-            "bytes": getattr(e.source, "size", None),
+            "bytes": sum(package.size for package in e.packages) or None,
+            "fetched_by": sorted({package.client for package in e.packages}),
             "licence": e.licence,
             "citation": e.citation,
         }
@@ -199,10 +200,12 @@ def list_datasets(
     if as_json:
         print_json(records)
         return
-    for data_set, record in zip(entries, records, strict=True):
-        size = getattr(data_set.source, "size", None)
-        where = "installed with pgmpy" if size is None else f"{size / 1e6:.1f} MB to fetch"
-        typer.echo(f"{data_set.name}: {data_set.title} ({where})")
+    for record in records:
+        where = "installed with pgmpy"
+        if record["bytes"]:
+            clients = " and ".join(record["fetched_by"])
+            where = f"{record['bytes'] / 1e6:.1f} MB to fetch with {clients}"
+        typer.echo(f"{record['name']}: {record['title']} ({where})")
         for key in ("content", "modalities", "licence", "citation"):
             value = record[key]
             text = ", ".join(value) if isinstance(value, list) else str(value)

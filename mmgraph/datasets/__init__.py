@@ -7,6 +7,6 @@
 
 from mmgraph.datasets.catalog import load
 from mmgraph.datasets.entries import DatasetEntry, catalog, entry, read_member
-from mmgraph.datasets.wheels import cache_dir
+from mmgraph.datasets.packages.cache import cache_dir
 
 __all__ = ["DatasetEntry", "cache_dir", "catalog", "entry", "load", "read_member"]

@@ -31,8 +31,9 @@ class BundledNetworks:
 def load() -> BundledNetworks:
     """List the bundled networks without importing pgmpy."""
     networks = entry("bnlearn")
-    if isinstance(networks.source, InstalledFolder):
-        networks.source.path()  # raises a clear error where pgmpy is absent
+    for source in networks.sources:
+        if isinstance(source, InstalledFolder):
+            source.path()  # raises a clear error where pgmpy is absent
     if not networks.members:
         raise DatasetError("the installed pgmpy bundles no networks; install pgmpy 1.1.2")
     return BundledNetworks(

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from mmgraph.datasets.bnlearn import BundledNetworks
     from mmgraph.datasets.digits_six_views import DigitsSixViews
     from mmgraph.datasets.efficientnet_lite0 import EfficientNetLite0Weights
+    from mmgraph.datasets.emoji import Emoji
     from mmgraph.datasets.home_activities import HomeActivities
     from mmgraph.datasets.indian_pines import IndianPines
     from mmgraph.datasets.motorcycle_stereo import MotorcycleStereo
+    from mmgraph.datasets.open_clip_art import OpenClipArt
     from mmgraph.datasets.sachs import Sachs
     from mmgraph.datasets.smartwatch_exercises import SmartwatchExercises
+    from mmgraph.datasets.tux_paint_stamps import TuxPaintStamps
 
 
 @overload
@@ -37,6 +40,12 @@ def load(name: Literal["smartwatch_exercises"]) -> SmartwatchExercises: ...
 def load(name: Literal["basic_motions"]) -> BasicMotions: ...
 @overload
 def load(name: Literal["efficientnet_lite0"]) -> EfficientNetLite0Weights: ...
+@overload
+def load(name: Literal["open_clip_art"]) -> OpenClipArt: ...
+@overload
+def load(name: Literal["emoji"]) -> Emoji: ...
+@overload
+def load(name: Literal["tux_paint_stamps"]) -> TuxPaintStamps: ...
 @overload
 def load(name: str) -> Any: ...
 

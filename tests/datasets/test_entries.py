@@ -11,10 +11,10 @@ import pytest
 
 from mmgraph import datasets
 from mmgraph.datasets.entries import InstalledFolder
-from mmgraph.datasets.wheels import WheelPin
 from mmgraph.graph.errors import DatasetError, MissingExtraError
 
 ENTRIES = datasets.catalog()
+ENDINGS = {"pip": ".whl", "apt-get": "_all.deb", "npm": ".tgz"}
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -27,10 +27,11 @@ def test_entry_is_complete_and_has_a_loader(name: str) -> None:
     assert found.citation
     assert found.members
     assert callable(importlib.import_module(f"mmgraph.datasets.{name}").load)
-    if isinstance(found.source, WheelPin):
-        assert re.fullmatch("[0-9a-f]{64}", found.source.sha256)
-        assert found.source.filename.endswith(".whl")
-        assert found.source.size > 0
+    assert found.sources
+    for package in found.packages:
+        assert re.fullmatch("[0-9a-f]{64}", package.sha256)
+        assert package.filename.endswith(ENDINGS[package.client])
+        assert package.size > 0
 
 
 def test_the_catalogue_cannot_be_changed_from_outside() -> None:
@@ -39,12 +40,9 @@ def test_the_catalogue_cannot_be_changed_from_outside() -> None:
 
 
 def test_compiled_wheel_is_the_same_on_every_platform() -> None:
-    source = ENTRIES["motorcycle_stereo"].source
-    assert isinstance(source, WheelPin)
-    arguments = source.pip_arguments("folder")
-    assert {"--only-binary=:all:", "--platform=manylinux_2_28_x86_64", "--abi=cp311"} <= set(
-        arguments
-    )
+    [pin] = ENTRIES["motorcycle_stereo"].packages
+    options = {"--only-binary=:all:", "--platform=manylinux_2_28_x86_64", "--abi=cp311"}
+    assert options <= set(pin.arguments)
 
 
 @pytest.mark.parametrize(

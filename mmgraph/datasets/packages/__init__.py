@@ -1,0 +1,1 @@
+"""Published packages, fetched by the user's own clients and only ever opened as archives."""

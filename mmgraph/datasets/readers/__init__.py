@@ -1,0 +1,1 @@
+"""What the readers of several data sets share."""
