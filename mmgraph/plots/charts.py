@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_NUMBERS = 25
+MOST_NUMBERS = 25
+"""Matrices of more rows or columns have no numbers in their cells."""
 _MARKERS = "osD^vPX"
 _FEW = 5
 _SHORT = 5
@@ -74,21 +75,10 @@ def confusion_matrix(
     figure = new_figure(side + 2.2, side + 1.4)
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    if len(names) <= _MOST_NUMBERS:
+    if len(names) <= MOST_NUMBERS:
         _write_counts(axes, counts, shares)
-    ticks = range(len(names))
-    texts = [plain(name) for name in names]
-    slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(ticks, texts, **(slanted if max(map(len, texts)) > _SHORT else {}))
-    axes.set_yticks(ticks, texts)
-    axes.tick_params(length=0, colors=INK)
+    name_cells(axes, names, names)
     name_axes(axes, "predicted", "true")
-    axes.spines[:].set_visible(False)
-    # Thin white lines part the cells.
-    axes.set_xticks(np.arange(len(names) - 1) + 0.5, minor=True)
-    axes.set_yticks(np.arange(len(names) - 1) + 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=1.0)
-    axes.tick_params(which="minor", length=0)
     colour_bar(figure, image, axes, "share of the true class", shrink=0.8)
     accuracy = float(np.trace(counts) / counts.sum())
     measured = f"accuracy {accuracy:.1%} of {counts.sum():,} rows"
@@ -96,6 +86,20 @@ def confusion_matrix(
         plain(f"{title}\n{measured}") if title else measured, color=INK, fontsize=11, pad=10
     )
     return figure
+
+
+def name_cells(axes: Axes, rows: Sequence[object], columns: Sequence[object]) -> None:
+    """Name the rows and columns of a matrix, and part its cells by thin white lines."""
+    texts = [plain(name) for name in columns]
+    slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(texts)), texts, **(slanted if max(map(len, texts)) > _SHORT else {}))
+    axes.set_yticks(range(len(rows)), [plain(name) for name in rows])
+    axes.tick_params(length=0, colors=INK)
+    axes.spines[:].set_visible(False)
+    axes.set_xticks(np.arange(len(columns) - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(len(rows) - 1) + 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=1.0)
+    axes.tick_params(which="minor", length=0)
 
 
 def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
