@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64, UInt8
 
+from mmgraph.experiments.retrieval.garments import Drawing
 from mmgraph.experiments.retrieval.recolouring import COLOURS, recolour
 from mmgraph.retrieval.measures.ranking import ranks_against_ties
 
@@ -25,14 +25,6 @@ CAPTIONS = {
 
 _VARIATION = 0.02
 """The standard deviation of colours of one name, in Oklab: about what one just sees."""
-
-
-class Drawing(NamedTuple):
-    """A drawing of a garment, of shape (height, width, 4), whose name is known by language."""
-
-    names: Mapping[str, str]
-    source: str
-    picture: UInt8[np.ndarray, "height width 4"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,22 +26,10 @@ _STEEPEST = 1.2
 """How much differences of lightness grow at most: those within white cloth are no shading."""
 _OPAQUE = 128
 
-# Ottosson, "A perceptual color space for image processing" (2020): linear sRGB to the responses of
-# three kinds of cones, and their cube roots to lightness and two axes of colour
-_TO_CONES = np.array(
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ]
-)
-_TO_LAB = np.array(
-    [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ]
-)
+# Oklab (Ottosson 2020, "A perceptual color space for image processing"): linear sRGB to three kinds
+# of cones, and their cube roots to lightness and two axes of colour; whites and greys have none
+_TO_CONES = np.array([[0.4122, 0.5363, 0.0515], [0.2119, 0.6807, 0.1074], [0.0883, 0.2817, 0.63]])
+_TO_LAB = np.array([[0.2105, 0.7936, -0.0041], [1.978, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]])
 
 
 def recolour(

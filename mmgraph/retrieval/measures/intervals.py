@@ -45,9 +45,7 @@ def mean_intervals(
     FewGroupsWarning
         If there are fewer than ten groups, of which intervals are too narrow.
     """
-    sizes = {len(values) for values in figures.values()}
-    if groups is not None:
-        sizes.add(len(groups))
+    sizes = {len(column) for column in (*figures.values(), *([] if groups is None else [groups]))}
     if len(sizes) != 1:
         raise MmgraphError(f"figures and groups are of different numbers of queries: {sizes}")
     columns = torch.from_numpy(np.stack([*figures.values()], 1).astype(np.float64))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmgraph.experiments.retrieval.recoloured import Drawing, coloured_garments
+from mmgraph.experiments.retrieval.garments import Drawing
+from mmgraph.experiments.retrieval.recoloured import coloured_garments
 from mmgraph.experiments.retrieval.recolouring import COLOURS
 
 SQUARE = np.full((4, 4, 4), 255, np.uint8)

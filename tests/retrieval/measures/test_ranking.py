@@ -6,7 +6,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
@@ -19,18 +19,11 @@ from mmgraph.retrieval.measures.ranking import (
     ranks_against_ties,
 )
 
-ITEMS = st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=7).filter(
-    lambda items: any(right for _, right in items)
-)
 
-
-def one_query(items: list[tuple[int, bool]]) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([[float(s) for s, _ in items]]), np.array([[right for _, right in items]])
-
-
-@given(ITEMS)
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=7))
 def test_ranks_and_precisions_are_those_of_the_worst_order(items: list[tuple[int, bool]]):
-    scores, matches = one_query(items)
+    assume(any(right for _, right in items))
+    scores, matches = (np.array([column]) for column in zip(*items, strict=True))
     ordered = [right for _, right in sorted(items, key=lambda item: (-item[0], item[1]))]
     places = [i + 1 for i, right in enumerate(ordered) if right]
     # wrong items alone count for the rank: right ones before it would not be in its way
@@ -65,11 +58,12 @@ def test_chance_is_the_mean_over_all_orders():
 
 
 def test_figures_of_ranks():
-    found = ranking_figures(np.array([1, 2, 4, 11]))
-    assert found["recall_at_1"] == 0.25
-    assert found["recall_at_10"] == 0.75
-    assert found["median_rank"] == 3
-    assert found["mean_reciprocal_rank"] == pytest.approx((1 + 1 / 2 + 1 / 4 + 1 / 11) / 4)
+    assert ranking_figures(np.array([1, 2, 4, 11])) == {
+        "recall_at_1": 0.25,
+        "recall_at_10": 0.75,
+        "median_rank": 3,
+        "mean_reciprocal_rank": pytest.approx((1 + 1 / 2 + 1 / 4 + 1 / 11) / 4),
+    }
 
 
 @pytest.mark.parametrize(
