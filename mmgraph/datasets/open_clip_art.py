@@ -126,29 +126,26 @@ def _unpack(folder: Path) -> None:
     """Write the chosen PNG files, and what is known of them, into a folder."""
     left_out: Counter[str] = Counter()
     described: dict[str, _Drawing] = {}
-    for name, content in read_files("open_clip_art", f"{_FOLDER}svg/*.svg"):
-        path = name.removeprefix(f"{_FOLDER}svg/").removesuffix(".svg")
-        drawing = _described(path, content)
-        if isinstance(drawing, _Drawing):
-            described[path] = drawing
-        else:
-            left_out[drawing] += 1
     chosen: dict[frozenset[str], _Drawing] = {}
-    for name, content in read_files("open_clip_art", f"{_FOLDER}png/*.png"):
-        path = name.removeprefix(f"{_FOLDER}png/").removesuffix(".png")
-        if path not in described:
-            continue
-        drawing = described.pop(path)
-        words = drawing.words()
-        if (size := _pixels(content)) is None:
-            left_out["damaged"] += 1
-        elif size > MAX_PIXELS:
-            left_out["too large"] += 1
-        elif not words or words in chosen:
-            left_out["same caption"] += 1
-        else:
-            chosen[words] = drawing
-            write_below(folder, drawing.path, content)
+    # The package of SVG files, which describe the drawings, comes first in the catalogue.
+    for name, content in read_files("open_clip_art", f"{_FOLDER}svg/*.svg", f"{_FOLDER}png/*.png"):
+        kind, path = name.removeprefix(_FOLDER)[:-4].split("/", 1)
+        drawing = _described(path, content) if kind == "svg" else described.pop(path, None)
+        if isinstance(drawing, str):
+            left_out[drawing] += 1
+        elif kind == "svg" and drawing:
+            described[path] = drawing
+        elif drawing:
+            words = drawing.words()
+            if (size := _pixels(content)) is None:
+                left_out["damaged"] += 1
+            elif size > MAX_PIXELS:
+                left_out["too large"] += 1
+            elif not words or words in chosen:
+                left_out["same caption"] += 1
+            else:
+                chosen[words] = drawing
+                write_below(folder, drawing.path, content)
     # Debian makes links of files that equal another, and links are not read.
     left_out["equal"] += len(described)
     record = {"drawings": [asdict(one) for one in chosen.values()], "left_out": dict(left_out)}
@@ -178,9 +175,9 @@ def _described(path: str, content: bytes) -> _Drawing | str:
     if _COPIED_TITLE.match(title):
         title = PurePosixPath(path).name
     title = " ".join(_WORD.findall(_spaced(title)))
-    return (
-        _Drawing(f"{path}.png", title, list(dict.fromkeys(tags)), artist) if title else "untitled"
-    )
+    if not title:
+        return "untitled"
+    return _Drawing(f"{path}.png", title, list(dict.fromkeys(tags)), artist)
 
 
 def _pixels(png: bytes) -> int | None:
