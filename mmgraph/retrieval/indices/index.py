@@ -38,14 +38,18 @@ class Index(ABC):
     def __init__(self, width: int) -> None:
         self.width = width
         self._positions: dict[Id, int] = {}
+        self._ids: list[Id] = []
 
     def __len__(self) -> int:
         return len(self._positions)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._positions
+
     @property
     def ids(self) -> list[Id]:
-        """The ids by position."""
-        return list(self._positions)
+        """The ids by position; not to be written to."""
+        return self._ids
 
     @property
     @abstractmethod
@@ -69,10 +73,10 @@ class Index(ABC):
         FormatError
             If the file holds something else; MmgraphError, if an id is given twice or is none.
         """
-        self._positions = {}
+        self._positions, self._ids = {}, []
         places = self._places(ids)
         self._view(file, len(places), settings)
-        self._positions = places
+        self._positions, self._ids = places, list(places)
 
     def add(self, ids: Sequence[Id], vectors: Vectors) -> None:
         """Add vectors behind those that are there.
@@ -96,6 +100,7 @@ class Index(ABC):
         if places:
             self._append(rows)
             self._positions |= places
+            self._ids.extend(places)
 
     def delete(self, ids: Sequence[Id]) -> None:
         """Delete vectors; those behind them move up.
@@ -112,8 +117,8 @@ class Index(ABC):
                 raise MmgraphError(f"the index has no id {name!r}{hint}")
             stays[self._positions[name]] = False
         self._retain(stays)
-        left = [name for name, stay in zip(self._positions, stays, strict=True) if stay]
-        self._positions = {name: place for place, name in enumerate(left)}
+        self._ids = [name for name, stay in zip(self._ids, stays, strict=True) if stay]
+        self._positions = {name: place for place, name in enumerate(self._ids)}
 
     def search(self, vectors: Vectors, k: int = 10) -> Hits:
         """Find the vectors whose products with each query are the largest.
