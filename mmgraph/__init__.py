@@ -107,6 +107,8 @@ if TYPE_CHECKING:
     from mmgraph.predictors.missing_modality_classifier import MissingModalityClassifier
     from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
     from mmgraph.predictors.multimodal_regressor import MultimodalRegressor
+    from mmgraph.retrieval.alignment.align import align
+    from mmgraph.retrieval.retriever import Retriever
 
 _HOMES = {
     "BayesianNetwork": "mmgraph.networks.bayesian_network",
@@ -150,6 +152,7 @@ _HOMES = {
     "Prior": "mmgraph.learning.conditionals.priors",
     "PyroNode": "mmgraph.interop.pyro.node",
     "RestrictedBoltzmannMachine": "mmgraph.networks.boltzmann.restricted",
+    "Retriever": "mmgraph.retrieval.retriever",
     "Samples": "mmgraph.inference.samples",
     "Schema": "mmgraph.data.schema.schema",
     "Softmax": "mmgraph.graph.conditionals.deterministic_and_softmax",
@@ -162,6 +165,7 @@ _HOMES = {
     "UnaryFactor": "mmgraph.graph.factors.unary",
     "Variable": "mmgraph.graph.variable",
     "WordsLeaf": "mmgraph.predictors.leaves.words",
+    "align": "mmgraph.retrieval.alignment.align",
     "analyse_modalities": "mmgraph.causal.modalities.analyse",
     "counterfactual_bounds": "mmgraph.causal.counterfactuals.table_bounds",
     "compare": "mmgraph.comparison.compare",
@@ -246,6 +250,7 @@ __all__ = [
     "Prior",
     "PyroNode",
     "RestrictedBoltzmannMachine",
+    "Retriever",
     "Samples",
     "Schema",
     "Softmax",
@@ -258,6 +263,7 @@ __all__ = [
     "UnaryFactor",
     "Variable",
     "WordsLeaf",
+    "align",
     "analyse_modalities",
     "compare",
     "counterfactual_bounds",

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from jaxtyping import Float32
 
-
 Progress: TypeAlias = Callable[[int, int], None]
 """Told how many pictures of how many are done."""
 

@@ -22,10 +22,9 @@ from mmgraph.retrieval.spaces.space import (
     Pictures,
     Places,
     Space,
+    check_pairs,
     directions,
 )
-
-FEWEST_PAIRS = 10
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,7 @@ class CanonicalSpace(Space):
 
     def fit(self, pairs: Pairs) -> FittedCanonicalSpace:
         """As :meth:`Space.fit`."""
-        if len(pairs.pictures) < FEWEST_PAIRS:
-            raise LearningError(
-                f"{len(pairs.pictures)} pairs of pictures and texts are too few to tie them; there "
-                f"must be {FEWEST_PAIRS} or more"
-            )
+        check_pairs(pairs)
         sides: list[tuple[RowMap, Float64[np.ndarray, "rows width"]]] = [
             RowMap.fitted(pairs.pictures, pairs.widths, self.steepness, pairs.seed)
         ]
@@ -89,14 +84,18 @@ class FittedCanonicalSpace(FittedSpace):
     picture_map: RowMap
     text_maps: tuple[RowMap, ...]
 
+    @property
+    def width(self) -> int:
+        """As :attr:`FittedSpace.width`."""
+        return len(self.picture_map.offset)
+
     def pictures(self, features: Pictures) -> Places:
         """As :meth:`FittedSpace.pictures`."""
         return directions(self.picture_map(features))
 
     def texts(self, features: Sequence[sp.csr_array]) -> Places:
         """As :meth:`FittedSpace.texts`."""
-        width = len(self.picture_map.offset)
-        places = np.zeros((features[0].shape[0], width), np.float32)
+        places = np.zeros((features[0].shape[0], self.width), np.float32)
         for side, rows in zip(self.text_maps, features, strict=True):
             known = np.diff(rows.indptr) > 0
             places[known] += side(rows[known])

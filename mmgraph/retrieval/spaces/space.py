@@ -9,12 +9,14 @@ from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
+from mmgraph.graph.errors import LearningError
 from mmgraph.predictors.stored.parts import Parts
 
 Pictures = Float32[np.ndarray, "rows features"]
 Places = Float32[np.ndarray, "rows width"]
+FEWEST_PAIRS = 10
 
 
 class Pairs(NamedTuple):
@@ -35,6 +37,11 @@ class Pairs(NamedTuple):
     widths: tuple[int, ...]
     texts: tuple[sp.csr_array, ...]
     seed: int
+
+    def rows(self, index: Int64[np.ndarray, " taken"]) -> Pairs:
+        """Return some of the pairs."""
+        texts = tuple(block[index] for block in self.texts)
+        return self._replace(pictures=self.pictures[index], texts=texts)
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,11 @@ class FittedSpace(abc.ABC):
 
     name: ClassVar[str]
 
+    @property
+    @abc.abstractmethod
+    def width(self) -> int:
+        """How many numbers a place has."""
+
     @abc.abstractmethod
     def pictures(self, features: Pictures) -> Places:
         """Return the places of pictures, which have length one; zero where nothing is known."""
@@ -81,6 +93,15 @@ class FittedSpace(abc.ABC):
         FormatError
             If they are not what they must be.
         """
+
+
+def check_pairs(pairs: Pairs) -> None:
+    """Raise LearningError if there are too few pairs to tie pictures and texts."""
+    if len(pairs.pictures) < FEWEST_PAIRS:
+        raise LearningError(
+            f"{len(pairs.pictures)} pairs of pictures and texts are too few to tie them; there "
+            f"must be {FEWEST_PAIRS} or more"
+        )
 
 
 def directions(rows: np.ndarray) -> Places:

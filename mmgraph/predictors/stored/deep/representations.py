@@ -45,13 +45,14 @@ def write_model(representation: MultimodalRepresentation, path: str | os.PathLik
     if not representation.is_fitted:
         raise FormatError(f"{path}: the representation is not fitted; there is nothing to write")
     try:
-        parts = _parts(representation)
+        parts = representation_parts(representation)
     except MmgraphError as error:
         raise FormatError(f"{path}: {error}") from error
     write_parts(path, representation.file_kind, parts)
 
 
-def _parts(representation: MultimodalRepresentation) -> Parts:
+def representation_parts(representation: MultimodalRepresentation) -> Parts:
+    """Return what a file holds of a fitted representation."""
     names = representation.modalities
     parts = Parts()
     parts.settings["parameters"] = {
@@ -98,20 +99,30 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> Multimo
     MissingExtraError
         If skops is not installed.
     """
-    parts = read_parts(document, path, size_limit)
-    entry = JsonObject(f"{document.where}, parameters", document.get("parameters", dict))
+    return restored_representation(read_parts(document, path, size_limit))
+
+
+def restored_representation(parts: Parts) -> MultimodalRepresentation:
+    """Return the representation of :func:`representation_parts`.
+
+    Raises
+    ------
+    FormatError
+        If they are not what they must be.
+    """
     try:
-        representation = _restored_parameters(entry)
+        parameters = JsonObject(parts.where, parts.settings).get("parameters", dict)
+        representation = _restored_parameters(JsonObject(f"{parts.where}, parameters", parameters))
         net = None if representation.is_linear else restored_net(parts.part("net"))
         inputs = _restored_inputs(parts) if net is None else dict(net.inputs)
         if net is not None:
-            _check_net(net, representation, document.where)
+            _check_net(net, representation, parts.where)
         maps = _restored_maps(parts, representation, inputs, net)
         parts.finish()
     except FormatError:
         raise
     except (MmgraphError, TypeError, ValueError) as error:
-        raise FormatError(f"{document.where}: {error}") from None
+        raise FormatError(f"{parts.where}: {error}") from None
     representation.inputs_, representation.net_, representation.maps_ = inputs, net, maps
     return representation
 

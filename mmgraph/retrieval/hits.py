@@ -1,0 +1,83 @@
+"""What a search has found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from mmgraph.graph.errors import needs
+from mmgraph.retrieval.indices.index import Id
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """The items found for one query, best first.
+
+    Attributes
+    ----------
+    ids : list of str or int
+    scores : ndarray of float32, shape (hits,)
+        Similarities: products of places in the space.
+    probabilities : ndarray, shape (hits,)
+        How probable it is that an item is what the query asks for, as calibrated on pairs that the
+        space was not learned from; the more items there are, the less probable is each.
+    captions : list of str or None
+        What the items' texts say, where they have any.
+    pictures : list of str or None
+        The files of the items' pictures, where they were given as files.
+    unknown_words : tuple of str
+        Words of the query that no caption had which was learned from: of them only groups of
+        letters count, if the texts' features have those.
+    """
+
+    ids: list[Id]
+    scores: Float32[np.ndarray, " hits"]
+    probabilities: Float64[np.ndarray, " hits"]
+    captions: list[str | None]
+    pictures: list[str | None]
+    unknown_words: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{name!r} ({probability:.2g})"
+            for name, probability in zip(self.ids[:3], self.probabilities, strict=False)
+        )
+        return f"Hits({shown}{', …' if len(self) > 3 else ''})"
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return a record a hit: its rank from 1, id, score, probability, caption, picture."""
+        columns = (self.ids, self.scores, self.probabilities, self.captions, self.pictures)
+        return [
+            {
+                "rank": rank,
+                "id": name,
+                "score": float(score),
+                "probability": float(probability),
+                "caption": caption,
+                "picture": picture,
+            }
+            for rank, (name, score, probability, caption, picture) in enumerate(
+                zip(*columns, strict=True), start=1
+            )
+        ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the records as a pandas frame.
+
+        Raises
+        ------
+        MissingExtraError
+            If pandas is not installed.
+        """
+        with needs("data", "pandas", "frames"):
+            import pandas as pd
+        return pd.DataFrame(self.records())

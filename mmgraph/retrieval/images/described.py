@@ -1,0 +1,77 @@
+"""Pictures described by several kinds of features, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+import numpy as np
+from jaxtyping import Float32
+
+from mmgraph.graph.errors import LearningError
+from mmgraph.retrieval.images.features import ImageFeatures
+from mmgraph.retrieval.images.named import image_features
+
+if TYPE_CHECKING:
+    from mmgraph.retrieval.images.reading import Picture
+
+    Images: TypeAlias = Sequence[Picture | None] | Float32[np.ndarray, "rows features"]
+
+
+@dataclass(frozen=True)
+class PictureFeatures:
+    """Kinds of features of pictures, which count alike.
+
+    Attributes
+    ----------
+    kinds : tuple of ImageFeatures
+    """
+
+    kinds: tuple[ImageFeatures, ...]
+
+    @classmethod
+    def named(cls, names: str | Sequence[str]) -> Self:
+        """Return the features of one name or several.
+
+        Raises
+        ------
+        LearningError
+            If there are none of a name (with the nearest), or no name.
+        """
+        names = (names,) if isinstance(names, str) else tuple(names)
+        if not names:
+            raise LearningError("pictures are described by no features: name some")
+        return cls(tuple(map(image_features, names)))
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many features each part has that counts alike."""
+        return tuple(width for kind in self.kinds for width in kind.widths)
+
+    def features(
+        self,
+        images: Images,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Float32[np.ndarray, "rows features"]:
+        """Return the features of pictures, or those that are given; NaN where a row has none.
+
+        Raises
+        ------
+        FormatError
+            If a picture cannot be read (which).
+        LearningError
+            If features that are given are too many or few, or not finite (which row).
+        """
+        if not (isinstance(images, np.ndarray) and images.ndim == 2):
+            blocks = [kind.features(images, progress=progress) for kind in self.kinds]
+            return np.concatenate(blocks, axis=1)
+        if images.shape[1] != sum(self.widths):
+            raise LearningError(
+                f"pictures have {sum(self.widths)} features here, not {images.shape[1]}"
+            )
+        missing = np.isnan(images).all(1)
+        wrong = ~np.isfinite(images).all(1) & ~missing
+        if wrong.any():
+            raise LearningError(f"of row {int(wrong.argmax())} some features are not finite")
+        return np.asarray(images, np.float32)

@@ -1,0 +1,164 @@
+"""Spaces tied by nets: the codes of pictures and texts that belong together are made alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import scipy.sparse as sp
+
+from mmgraph.data.multimodal_data import MultimodalData
+from mmgraph.deep.representations.representation import MultimodalRepresentation, Tie
+from mmgraph.graph.errors import FormatError
+from mmgraph.predictors.stored.deep.representations import (
+    representation_parts,
+    restored_representation,
+)
+from mmgraph.predictors.stored.parts import Parts
+from mmgraph.retrieval.spaces.row_map import RowMap
+from mmgraph.retrieval.spaces.space import (
+    FittedSpace,
+    Pairs,
+    Pictures,
+    Places,
+    Space,
+    check_pairs,
+    directions,
+)
+
+_PICTURES = "pictures"
+_TRAINING = {"epochs": 20, "learning_rate": 1e-3, "decay": 0.3, "noise": 0.0}
+
+
+@dataclass(frozen=True)
+class NetSpace(Space):
+    """A perceptron for pictures and one for the texts of each language, of principal coordinates.
+
+    Attributes
+    ----------
+    tie : {"contrastive", "cosine", "deep_cca"}
+        What makes codes alike, see
+        :class:`~mmgraph.deep.representations.representation.MultimodalRepresentation`:
+        ``contrastive`` is InfoNCE both ways with a learned temperature (Radford et al. 2021,
+        "CLIP", section 2.3), ``deep_cca`` that of Andrew et al. (2013).
+    width : int
+        How many numbers a place has.
+    coordinates : int
+        How many principal coordinates of each side the nets look at.
+    hidden : int
+        The width of their hidden layer.
+    dropout : float
+        The share of hidden units that are left out in a step.
+    """
+
+    tie: Tie = "contrastive"
+    width: int = 256
+    coordinates: int = 1000
+    hidden: int = 1024
+    dropout: float = 0.5
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The name among the spaces: the tie."""
+        return self.tie
+
+    def fit(self, pairs: Pairs) -> FittedNetSpace:
+        """As :meth:`Space.fit`."""
+        check_pairs(pairs)
+        picture_map, coordinates = RowMap.fitted(pairs.pictures, pairs.widths, 0.0, pairs.seed)
+        maps, tables = [picture_map], [coordinates]
+        for texts in pairs.texts:
+            text_map, coordinates = RowMap.fitted(texts, (), 0.0, pairs.seed)
+            maps.append(text_map)
+            tables.append(np.where(_has_terms(texts)[:, None], coordinates, np.nan))
+        maps = [one.then(np.eye(len(one.offset))[:, : self.coordinates]) for one in maps]
+        rows = _rows(*(table[:, : self.coordinates] for table in tables))
+        encoder: tuple[str, dict[str, Any]] = (
+            "mlp",
+            {"frequencies": 0, "hidden": (self.hidden,), "dropout": self.dropout},
+        )
+        representation = MultimodalRepresentation(
+            tie=self.tie,
+            encoders=dict.fromkeys(rows.modalities, encoder),
+            width=self.width,
+            training=_TRAINING,
+            random_state=pairs.seed,
+        ).fit(rows)
+        return FittedNetSpace(maps[0], tuple(maps[1:]), representation)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedNetSpace(FittedSpace):
+    """Nets of principal coordinates.
+
+    Attributes
+    ----------
+    picture_map : RowMap
+    text_maps : tuple of RowMap
+    representation : MultimodalRepresentation
+        Of the coordinates of pictures and of each language's texts.
+    """
+
+    name: ClassVar[str] = "nets"
+    picture_map: RowMap
+    text_maps: tuple[RowMap, ...]
+    representation: MultimodalRepresentation
+
+    @property
+    def width(self) -> int:
+        """As :attr:`FittedSpace.width`."""
+        return self.representation.width
+
+    def pictures(self, features: Pictures) -> Places:
+        """As :meth:`FittedSpace.pictures`."""
+        rows = MultimodalData.of({_PICTURES: _image(self.picture_map(features))})
+        return directions(self.representation.represent(rows, (_PICTURES,)))
+
+    def texts(self, features: Sequence[sp.csr_array]) -> Places:
+        """As :meth:`FittedSpace.texts`."""
+        tables = [
+            np.where(_has_terms(rows)[:, None], side(rows), np.nan)
+            for side, rows in zip(self.text_maps, features, strict=True)
+        ]
+        named = {_text_name(number): _image(table) for number, table in enumerate(tables)}
+        return directions(self.representation.represent(MultimodalData.of(named), tuple(named)))
+
+    def parts(self) -> Parts:
+        """As :meth:`FittedSpace.parts`."""
+        parts = Parts()
+        parts.put("picture_map", self.picture_map.parts())
+        parts.put("text_maps", *(side.parts() for side in self.text_maps), several=True)
+        parts.put("representation", representation_parts(self.representation))
+        return parts
+
+    @classmethod
+    def restored(cls, parts: Parts) -> Self:
+        """As :meth:`FittedSpace.restored`."""
+        maps = [RowMap.restored(parts.part("picture_map"))]
+        maps += map(RowMap.restored, parts.parts("text_maps"))
+        representation = restored_representation(parts.part("representation"))
+        names = [_PICTURES, *map(_text_name, range(len(maps) - 1))]
+        shapes = [made.shape for made in representation.inputs_.values()]
+        if list(representation.inputs_) != names or shapes != [(len(m.offset), 1) for m in maps]:
+            raise FormatError(f"{parts.where}: the nets do not fit the coordinates of both sides")
+        return cls(maps[0], tuple(maps[1:]), representation)
+
+
+def _rows(pictures: np.ndarray, *texts: np.ndarray) -> MultimodalData:
+    named = {_text_name(number): _image(table) for number, table in enumerate(texts)}
+    return MultimodalData.of({_PICTURES: _image(pictures), **named})
+
+
+def _text_name(number: int) -> str:
+    return f"texts {number}"
+
+
+def _image(coordinates: np.ndarray) -> np.ndarray:
+    """Coordinates as arrays, which nets see on one scale for all: the first ones vary most."""
+    return np.asarray(coordinates, np.float32)[:, :, None]
+
+
+def _has_terms(rows: sp.csr_array) -> np.ndarray:
+    return np.diff(rows.indptr) > 0
