@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Bool
 
 from mmgraph.graph.errors import LearningError
-from mmgraph.retrieval.collection import Item, NewItems
+from mmgraph.retrieval.collection import Item, NewItems, Side
 from mmgraph.retrieval.images.features import Progress
 from mmgraph.retrieval.indices.index import Id
 from mmgraph.retrieval.model import RetrievalModel
+from mmgraph.retrieval.spaces.space import Places
 from mmgraph.retrieval.texts.language_terms import Texts, by_language, shown_text
 
 if TYPE_CHECKING:
@@ -46,11 +48,11 @@ def described_items(
     files = [None] * count if images is None else [_file_of(image) for image in images]
     texts = [None] * count if texts is None else by_languages
     pictures = [None] * count if images is None else images
-    places = {
+    places: dict[Side, Places] = {
         "images": model.picture_places(pictures, progress),
         "texts": model.text_places(texts),
     }
-    present = {
+    present: dict[Side, Bool[np.ndarray, " rows"]] = {
         "images": ~np.isnan(places["images"]).any(1),
         "texts": places["texts"].any(1),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING, ClassVar, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
 
@@ -194,7 +194,7 @@ class Retriever:
         texts: Texts | None = None,
     ) -> Self:
         """Index more items, all or none, as :meth:`index`; return the retriever."""
-        self.collection_.add(described_items(self._fitted, images, ids, texts))
+        self._fitted_collection.add(described_items(self._fitted, images, ids, texts))
         return self
 
     def delete(self, ids: Sequence[Id]) -> Self:
@@ -205,7 +205,7 @@ class Retriever:
         LearningError
             If there is no such item (with the nearest id).
         """
-        self.collection_.delete([ids] if isinstance(ids, str) else ids)
+        self._fitted_collection.delete([ids] if isinstance(ids, str) else ids)
         return self
 
     @overload
@@ -221,9 +221,8 @@ class Retriever:
     @overload
     def search(
         self,
-        query: Sequence[str],
+        query: list[str] | tuple[str, ...],
         *,
-        image: None = None,
         k: int = 10,
         find: Side | None = None,
         language: str | None = None,
@@ -269,7 +268,7 @@ class Retriever:
             then, where the texts' features have those. A query of which nothing is known at all has
             no hits.
         """
-        collection = self.collection_
+        collection = self._fitted_collection
         words = [query] if isinstance(query, str) or query is None else list(query)
         for number, text in enumerate(words):
             if not (text or "").strip() and image is None:
@@ -336,9 +335,17 @@ class Retriever:
 
     @property
     def _fitted(self) -> RetrievalModel:
+        self._check_fitted()
+        return self.model_
+
+    @property
+    def _fitted_collection(self) -> Collection:
+        self._check_fitted()
+        return self.collection_
+
+    def _check_fitted(self) -> None:
         if not self.is_fitted:
             raise NotFittedError("the retriever is not fitted: call fit first")
-        return self.model_
 
     def _query_places(
         self, words: Sequence[str | None], image: Picture | None, language: str | None
@@ -346,7 +353,8 @@ class Retriever:
         texts: Texts = words if language is None else {language: words}
         places = self.text_places(texts)
         if image is not None:
-            picture = self.picture_places(image if _is_features(image) else [image])
+            given: Any = image if _is_features(image) else [image]
+            picture = self.picture_places(given)
             both = places.any(1, keepdims=True)
             places = np.where(both, (places + picture) / 2, picture)
         return places

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmgraph.formats.json_object import JsonObject, shown
-from mmgraph.formats.native.directory import write_document
+from mmgraph.formats.native.directory import checked_bytes, write_document
 from mmgraph.graph.errors import FormatError, MmgraphError
 from mmgraph.graph.storage.whole_files import checked_path
 from mmgraph.predictors.stored.parts import OBJECTS, Parts, read_parts
@@ -97,9 +97,10 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> Retriev
         raise
     except (MmgraphError, TypeError, ValueError, KeyError) as error:
         raise FormatError(f"{parts.where}: {error}") from None
-    retriever.collection_ = _restored_collection(
-        parts, path, size_limit, retriever.model_.space.width
-    )
+    for side in SIDES:
+        checked_bytes(document, path / f"{side}.json", size_limit)
+    width = retriever.model_.space.width
+    retriever.collection_ = _restored_collection(parts, path, size_limit, width)
     return retriever
 
 

@@ -63,7 +63,7 @@ class PictureFeatures:
         LearningError
             If features that are given are too many or few, or not finite (which row).
         """
-        if not (isinstance(images, np.ndarray) and images.ndim == 2):
+        if not isinstance(images, np.ndarray) or images.ndim != 2:
             blocks = [kind.features(images, progress=progress) for kind in self.kinds]
             return np.concatenate(blocks, axis=1)
         if images.shape[1] != sum(self.widths):

@@ -44,7 +44,7 @@ class NetSpace(Space):
         ``contrastive`` is InfoNCE both ways with a learned temperature (Radford et al. 2021,
         "CLIP", section 2.3), ``deep_cca`` that of Andrew et al. (2013).
     width : int
-        How many numbers a place has.
+        How many numbers a place has: not more than a quarter of the pairs.
     coordinates : int
         How many principal coordinates of each side the nets look at.
     hidden : int
@@ -82,7 +82,7 @@ class NetSpace(Space):
         representation = MultimodalRepresentation(
             tie=self.tie,
             encoders=dict.fromkeys(rows.modalities, encoder),
-            width=self.width,
+            width=max(2, min(self.width, len(rows) // 4)),
             training=_TRAINING,
             random_state=pairs.seed,
         ).fit(rows)
