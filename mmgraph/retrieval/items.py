@@ -54,7 +54,7 @@ def described_items(
     }
     present: dict[Side, Bool[np.ndarray, " rows"]] = {
         "images": ~np.isnan(places["images"]).any(1),
-        "texts": places["texts"].any(1),
+        "texts": np.asarray(places["texts"].any(1)),
     }
     captions = [shown_text(row) for row in next(iter(by_language(texts).values()))]
     shown = [Item(*item) for item in zip(captions, files, strict=True)]

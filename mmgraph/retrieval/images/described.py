@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 from jaxtyping import Float32
@@ -64,7 +64,8 @@ class PictureFeatures:
             If features that are given are too many or few, or not finite (which row).
         """
         if not isinstance(images, np.ndarray) or images.ndim != 2:
-            blocks = [kind.features(images, progress=progress) for kind in self.kinds]
+            pictures: Any = images
+            blocks = [kind.features(pictures, progress=progress) for kind in self.kinds]
             return np.concatenate(blocks, axis=1)
         if images.shape[1] != sum(self.widths):
             raise LearningError(
