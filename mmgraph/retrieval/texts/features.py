@@ -104,18 +104,15 @@ class TextFeatures(abc.ABC):
             for table in tables:
                 table.fit(captions)
         except ValueError:
-            raise LearningError(
-                f"no term stands in {self.least_captions} of {len(captions)} captions "
-                "('least_captions')"
-            ) from None
+            least = f"{self.least_captions} of {len(captions)} captions ('least_captions')"
+            raise LearningError(f"no term stands in {least}") from None
         known = frozenset(unit for word in words for unit in units(word))
         return FittedTexts(self, merges, known, tuple(tables))
 
     def check_memory(self, captions: Sequence[str], words: Iterable[str] = ()) -> None:
         """Raise MemoryBudgetError if captions, and distinct words to learn, may need too much."""
-        size = _BYTES_PER_TERM * sum(map(len, captions)) + _BYTES_PER_NEW_TERM * sum(
-            map(len, words)
-        )
+        size = _BYTES_PER_TERM * sum(map(len, captions))
+        size += _BYTES_PER_NEW_TERM * sum(map(len, words))
         required, budget = self.terms_per_character * size, default_memory_budget()
         what = f"The terms of {len(captions)} captions"
         check_required(what, required, budget, "Give fewer at once, or use 'words'.")

@@ -1,4 +1,3 @@
-import copy
 import pickle
 import string
 
@@ -37,13 +36,9 @@ def test_rows_have_length_one_or_are_zero_and_do_not_depend_on_others(name):
 def test_stored_and_pickled_features_answer_to_the_bit(name):
     fitted = text_features(name).fit(CAPTIONS)
     parts = fitted.parts()
-    damaged = copy.deepcopy(parts)
     for again in (restored_texts(parts), pickle.loads(pickle.dumps(fitted))):
         assert (again.features(QUERIES) != fitted.features(QUERIES)).nnz == 0
         assert (again.settings, again.known) == (fitted.settings, fitted.known)
-    damaged.settings["terms.0"][0] = damaged.settings["terms.0"][1]
-    with pytest.raises(FormatError, match=r"distinct names in 'terms\.0'"):
-        restored_texts(damaged)
 
 
 @given(st.lists(st.lists(st.sampled_from(["red", "Dress", "cat"]), max_size=5), max_size=5))
@@ -103,10 +98,11 @@ def test_settings_that_mean_nothing_are_named():
 
 
 def test_files_of_other_things_are_refused():
-    for change in ({"name": "word"}, {"symbols": 0}, {"symbols": "4"}, {"merges": ["a"]}):
+    damages = {"name": "word", "merges": ["a"], "terms.0": ["a", "a"], "symbols": 0}
+    for name, value in damages.items():
         parts = Subwords().fit(CAPTIONS).parts()
-        with pytest.raises(FormatError, match=next(iter(change))):
-            restored_texts(Parts(parts.settings | change, parts.numbers))
+        with pytest.raises(FormatError, match=name):
+            restored_texts(Parts(parts.settings | {name: value}, parts.numbers))
 
 
 def test_memory_is_estimated(monkeypatch):
