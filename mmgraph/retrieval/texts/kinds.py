@@ -44,13 +44,14 @@ class WordsAndLetters(TextFeatures):
     Attributes
     ----------
     word_weight, letter_weight : float
-        What the rows of either are multiplied by.
+        What the rows of either are multiplied by. More letters find captions better, and queries of
+        a single word worse.
     """
 
     name: ClassVar[str] = "words_and_letters"
     terms_per_character: ClassVar[int] = 5
     word_weight: float = 1.0
-    letter_weight: float = 1.0
+    letter_weight: float = 0.7
 
     @property
     def weights(self) -> tuple[float, ...]:
