@@ -11,7 +11,7 @@ from jaxtyping import Bool
 
 from mmgraph.graph.errors import LearningError
 from mmgraph.retrieval.collection import Item, NewItems, Side
-from mmgraph.retrieval.images.features import Progress
+from mmgraph.retrieval.images.described import Progress
 from mmgraph.retrieval.indices.index import Id
 from mmgraph.retrieval.model import RetrievalModel
 from mmgraph.retrieval.spaces.space import Places

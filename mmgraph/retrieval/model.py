@@ -13,8 +13,7 @@ from jaxtyping import Bool
 from mmgraph.data.groups import coded_groups
 from mmgraph.graph.errors import LearningError
 from mmgraph.retrieval.held_out_matches import held_out_calibrations
-from mmgraph.retrieval.images.described import PictureFeatures
-from mmgraph.retrieval.images.features import Progress
+from mmgraph.retrieval.images.described import PictureFeatures, Progress
 from mmgraph.retrieval.measures.calibration import MatchCalibration
 from mmgraph.retrieval.spaces.space import FittedSpace, Pairs, Places, Space
 from mmgraph.retrieval.texts.features import TextFeatures

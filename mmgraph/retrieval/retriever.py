@@ -23,8 +23,7 @@ from mmgraph.retrieval.collection import (
     Side,
 )
 from mmgraph.retrieval.hits import Hits
-from mmgraph.retrieval.images.described import PictureFeatures
-from mmgraph.retrieval.images.features import Progress
+from mmgraph.retrieval.images.described import PictureFeatures, Progress
 from mmgraph.retrieval.indices.index import Id
 from mmgraph.retrieval.items import described_items
 from mmgraph.retrieval.model import RetrievalModel

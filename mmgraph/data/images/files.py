@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def read_images(
     )
     values = np.full((len(paths), *shape), np.nan, np.float32)
     for row, path in there.items():
-        with _opened(path, row) as image:
+        with opened_image(path, f"{path} (row {row})") as image:
             pixels = _pixels(image, colour)
         values[row] = pixels if pixels.shape == shape else _resized(pixels, shape[:2])
     return values
@@ -77,7 +77,7 @@ def _common_shape(
     """The height, width and channels of all images, by the beginnings of their files."""
     first, shape = None, (0, 0, 0)
     for row, path in paths.items():
-        with _opened(path, row) as image:
+        with opened_image(path, f"{path} (row {row})") as image:
             grey = image.mode in _GREY_MODES if colour is None else not colour
             this = (*(size or (image.height, image.width)), 1 if grey else 3)
         if first is None:
@@ -91,17 +91,32 @@ def _common_shape(
 
 
 @contextmanager
-def _opened(path: Path, row: int) -> Iterator[Any]:
-    """An image whose pixels are decoded when they are asked for; what goes wrong names the file."""
+def opened_image(source: Any, name: str) -> Iterator[Any]:
+    """Open an image, as a context whose value is Pillow's, which is read when its pixels are asked.
+
+    Parameters
+    ----------
+    source : path, binary file or PIL.Image.Image
+    name : str
+        What the message of an error calls it.
+
+    Raises
+    ------
+    FormatError
+        If it is missing or is no image, be it that its pixels cannot be read.
+    MissingExtraError
+        If Pillow is not installed.
+    """
     with needs("images", "pillow", "reading images"):
         from PIL import Image
     try:
-        with Image.open(path) as image:
+        is_open = isinstance(source, Image.Image)
+        with nullcontext(source) if is_open else Image.open(source) as image:
             yield image
     except FileNotFoundError:
-        raise FormatError(f"there is no image {path} (row {row})") from None
+        raise FormatError(f"there is no image {name}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise FormatError(f"{path} (row {row}) cannot be read as an image: {error}") from None
+        raise FormatError(f"{name} cannot be read as an image: {error}") from None
 
 
 def _pixels(image: Any, colour: bool | None) -> Float32[np.ndarray, "height width channels"]:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     Images: TypeAlias = Sequence[Picture | None] | Float32[np.ndarray, "rows features"]
 
 
+Progress: TypeAlias = Callable[[int, int], object]
+"""Told how many pictures of how many are done."""
+
+
 @dataclass(frozen=True)
 class PictureFeatures:
     """Kinds of features of pictures, which count alike.
@@ -52,7 +56,7 @@ class PictureFeatures:
     def features(
         self,
         images: Images,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> Float32[np.ndarray, "rows features"]:
         """Return the features of pictures, or those that are given; NaN where a row has none.
 
