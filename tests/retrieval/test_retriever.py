@@ -9,14 +9,14 @@ from tests.retrieval.shapes import shape_pictures
 
 PICTURES, CAPTIONS = shape_pictures(8)
 OTHERS, SHOWN = shape_pictures(2, seed=1)
+FEATURES = mm.Retriever().picture_features(PICTURES)
 IDS = [f"picture {number}" for number in range(len(OTHERS))]
 
 
 @pytest.fixture(scope="module")
 def learned() -> mm.Retriever:
-    return mm.Retriever(image="pixels", text="words_and_letters", random_state=0).fit(
-        PICTURES, CAPTIONS
-    )
+    kinds = {"image": "pixels", "text": "words_and_letters"}
+    return mm.Retriever("cca", **kinds, random_state=0).fit(PICTURES, CAPTIONS)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_features_serve_in_place_of_pictures(learned, finder):
 
 
 def test_the_same_seed_gives_the_same_answer(finder):
-    again = mm.Retriever(random_state=0).fit(PICTURES, CAPTIONS).index(OTHERS, IDS, texts=SHOWN)
+    again = mm.Retriever(random_state=0).fit(FEATURES, CAPTIONS).index(OTHERS, IDS, texts=SHOWN)
     np.testing.assert_array_equal(again.search("red disc").scores, finder.search("red disc").scores)
 
 
@@ -91,7 +91,8 @@ def test_items_come_and_go(finder):
 
 
 def test_half_of_a_pair_may_be_missing():
-    pictures = [None, *PICTURES[1:]]
+    pictures = FEATURES.copy()
+    pictures[0] = np.nan
     captions = [*CAPTIONS[:-1], None]
     finder = mm.Retriever().fit(pictures, captions)
     finder.index([None, OTHERS[0]], ["words", "picture"], texts=["red disc", None])
@@ -102,7 +103,7 @@ def test_half_of_a_pair_may_be_missing():
 
 @pytest.mark.parametrize("representation", ["cca", CanonicalSpace(width=20, steepness=0.5)])
 def test_a_file_gives_the_same_answers_to_the_bit(tmp_path, representation):
-    finder = mm.Retriever(representation, image=["pixels"]).fit(PICTURES, CAPTIONS)
+    finder = mm.Retriever(representation, image=["pixels"]).fit(FEATURES, CAPTIONS)
     finder.index(OTHERS, [*range(23), "last"], texts=SHOWN)
     finder.save(tmp_path / "shop.mmgraph")
     read = mm.read(tmp_path / "shop.mmgraph")
@@ -166,11 +167,11 @@ def test_what_is_wrong_is_named(finder, tmp_path):
     with pytest.raises(NotFittedError, match="call fit first"):
         mm.Retriever().search("red")
     with pytest.raises(LearningError, match="unknown representation 'ccca'; did you mean 'cca'"):
-        mm.Retriever("ccca").fit(PICTURES, CAPTIONS)
+        mm.Retriever("ccca").fit(FEATURES, CAPTIONS)
     with pytest.raises(LearningError, match="96 images and 1 texts"):
-        mm.Retriever().fit(PICTURES, ["red"])
+        mm.Retriever().fit(FEATURES, ["red"])
     with pytest.raises(LearningError, match="96 rows and 1 groups"):
-        mm.Retriever().fit(PICTURES, CAPTIONS, groups=["a"])
+        mm.Retriever().fit(FEATURES, CAPTIONS, groups=["a"])
     with pytest.raises(LearningError, match="did you mean 'images'"):
         finder.search("red", find="image")
     with pytest.raises(LearningError, match="no items to index"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -29,7 +30,9 @@ from mmgraph.retrieval.spaces.space import (
 )
 
 _PICTURES = "pictures"
-_TRAINING = {"epochs": 20, "learning_rate": 1e-3, "decay": 0.3, "noise": 0.0}
+_TRAINING = {"batch_size": 256, "learning_rate": 1e-3, "decay": 0.3, "noise": 0.0}
+_EPOCHS, _STEPS = 20, 160
+"""As often are all pairs gone over, and more often where that would be fewer steps."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,12 @@ class NetSpace(Space):
             "mlp",
             {"frequencies": 0, "hidden": (self.hidden,), "dropout": self.dropout},
         )
+        epochs = max(_EPOCHS, _STEPS // math.ceil(len(rows) / _TRAINING["batch_size"]))
         representation = MultimodalRepresentation(
             tie=self.tie,
             encoders=dict.fromkeys(rows.modalities, encoder),
             width=max(2, min(self.width, len(rows) // 4)),
-            training=_TRAINING,
+            training={**_TRAINING, "epochs": epochs},
             random_state=pairs.seed,
         ).fit(rows)
         return FittedNetSpace(maps[0], tuple(maps[1:]), representation)
