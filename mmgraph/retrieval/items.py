@@ -26,6 +26,7 @@ def described_items(
     images: Images | None,
     ids: Sequence[Id] | None,
     texts: Texts | None,
+    files: Sequence[str | os.PathLike[str]] | None = None,
     progress: Progress | None = None,
 ) -> NewItems:
     """Return items with the places of their pictures and texts.
@@ -33,7 +34,7 @@ def described_items(
     Raises
     ------
     LearningError
-        If there are no items, or images, texts and ids differ in number.
+        If there are no items, or images, texts, files and ids differ in number.
     FormatError
         If a picture cannot be read (which).
     """
@@ -45,7 +46,10 @@ def described_items(
     if len(sizes) > 1:
         raise LearningError(f"there are {len(images or ())} images and {min(sizes)} texts")
     count = sizes.pop()
-    files = [None] * count if images is None else [_file_of(image) for image in images]
+    given: Sequence[object] = (
+        ([None] * count if images is None else images) if files is None else files
+    )
+    paths = [_file_of(image) for image in given]
     texts = [None] * count if texts is None else by_languages
     pictures = [None] * count if images is None else images
     places: dict[Side, Places] = {
@@ -57,10 +61,11 @@ def described_items(
         "texts": np.asarray(places["texts"].any(1)),
     }
     captions = [shown_text(row) for row in next(iter(by_language(texts).values()))]
-    shown = [Item(*item) for item in zip(captions, files, strict=True)]
-    names = _default_ids(files) if ids is None else list(ids)
-    if len(names) != count:
-        raise LearningError(f"there are {count} items and {len(names)} ids")
+    names = _default_ids(paths) if ids is None else list(ids)
+    for what, given_ones in (("ids", names), ("files", paths)):
+        if len(given_ones) != count:
+            raise LearningError(f"there are {count} items and {len(given_ones)} {what}")
+    shown = [Item(*item) for item in zip(captions, paths, strict=True)]
     return NewItems(names, places, present, shown)
 
 

@@ -151,6 +151,7 @@ class Retriever:
         ids: Sequence[Id] | None = None,
         *,
         texts: Texts | None = None,
+        files: Sequence[str | os.PathLike[str]] | None = None,
         search: str = "auto",
         progress: Progress | None = None,
     ) -> Self:
@@ -162,6 +163,8 @@ class Retriever:
         ids : sequence of str or int, optional
             Each item's own; by default files' names where all are different, or numbers from 0.
         texts : as of :meth:`fit`, optional
+        files : sequence of path, optional
+            Where the pictures lie, to be shown with hits, if ``images`` are their features.
         search : {"auto", "exact", "neighbours"}
             Whether each item is compared with a query, or usearch finds nearly all of the best; by
             default the latter beyond 100,000 items.
@@ -177,7 +180,7 @@ class Retriever:
         NotFittedError
         """
         check_choice("search", search, SEARCHES, LearningError)
-        new = described_items(self._fitted, images, ids, texts, progress)
+        new = described_items(self._fitted, images, ids, texts, files, progress)
         if search == "auto":
             search = "neighbours" if len(new.ids) > MOST_EXACT else "exact"
         collection = Collection.empty(self._fitted.space.width, search)
@@ -191,9 +194,10 @@ class Retriever:
         ids: Sequence[Id] | None = None,
         *,
         texts: Texts | None = None,
+        files: Sequence[str | os.PathLike[str]] | None = None,
     ) -> Self:
         """Index more items, all or none, as :meth:`index`; return the retriever."""
-        self._fitted_collection.add(described_items(self._fitted, images, ids, texts))
+        self._fitted_collection.add(described_items(self._fitted, images, ids, texts, files))
         return self
 
     def delete(self, ids: Sequence[Id]) -> Self:
