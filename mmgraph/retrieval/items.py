@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool
@@ -46,10 +46,8 @@ def described_items(
     if len(sizes) > 1:
         raise LearningError(f"there are {len(images or ())} images and {min(sizes)} texts")
     count = sizes.pop()
-    given: Sequence[object] = (
-        ([None] * count if images is None else images) if files is None else files
-    )
-    paths = [_file_of(image) for image in given]
+    given: Any = files if files is not None else images
+    paths = [_file_of(image) for image in ([None] * count if given is None else given)]
     texts = [None] * count if texts is None else by_languages
     pictures = [None] * count if images is None else images
     places: dict[Side, Places] = {
