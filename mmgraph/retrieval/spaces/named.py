@@ -14,7 +14,7 @@ from mmgraph.retrieval.spaces.space import FittedSpace, Space
 
 SPACES: Mapping[str, Space] = {
     "cca": CanonicalSpace(),
-    "kernel_cca": CanonicalSpace(steepness=1.0),
+    "kernel_cca": CanonicalSpace(600, picture_ridge=0.7, text_ridge=1.5, steepness=1.0),
     "contrastive": NetSpace("contrastive"),
     "cosine": NetSpace("cosine"),
     "deep_cca": NetSpace("deep_cca"),
