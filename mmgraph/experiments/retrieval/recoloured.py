@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Bool, Float, Float32, Int64, UInt8
 
 from mmgraph.experiments.retrieval.garments import Drawing
 from mmgraph.experiments.retrieval.recolouring import COLOURS, recolour
 from mmgraph.retrieval.measures.ranking import ranks_against_ties
+
+if TYPE_CHECKING:
+    from mmgraph.retrieval.retriever import Retriever
 
 _CHINESE = "黑色 白色 灰色 红色 绿色 黄色 蓝色 棕色 橙色 粉色 紫色"
 _SPANISH = "negro blanco gris rojo verde amarillo azul marrón naranja rosa morado"
@@ -107,3 +111,48 @@ def coloured_garments(drawings: Sequence[Drawing], seed: int = 0) -> ColouredGar
         np.array([code for _, code, _ in rows], np.int64),
         [drawing.source for drawing, _, _ in rows],
     )
+
+
+def unseen_pair_figures(
+    finder: Retriever,
+    made: ColouredGarments,
+    features: Float32[np.ndarray, "pictures features"],
+    unseen_source: str | None = None,
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Fit a retriever to pairs that are not held out, and return what it finds of the others.
+
+    Parameters
+    ----------
+    finder : Retriever
+    made : ColouredGarments
+    features : ndarray of float32, shape (pictures, features)
+        Of ``finder.picture_features(made.pictures)``.
+    unseen_source : str, optional
+        Whose drawings no example is by, and alone are searched; by default all are searched,
+        examples, too.
+
+    Returns
+    -------
+    dict
+        :meth:`ColouredGarments.figures` by language and direction: ``"text_to_picture"`` has a
+        query of each pair held out; ``"picture_to_text"`` has each of their pictures, and the
+        captions of all pairs.
+    """
+    searched = np.array([unseen_source in (None, source) for source in made.sources])
+    examples = ~made.held_out if unseen_source is None else ~made.held_out & ~searched
+    captions = {
+        language: [said[row] for row in np.flatnonzero(examples)]
+        for language, said in made.captions.items()
+    }
+    finder.fit(features[examples], captions)
+    pictures, items = finder.picture_places(features), np.flatnonzero(searched)
+    unseen = np.flatnonzero(made.held_out & searched)
+    queries, pairs = map(made.one_of_each_pair, (made.held_out & searched, searched))
+    figures = {}
+    for language, said in made.captions.items():
+        texts = finder.text_places({language: said})
+        figures[language] = {
+            "text_to_picture": made.figures(texts[queries] @ pictures[items].T, queries, items),
+            "picture_to_text": made.figures(pictures[unseen] @ texts[pairs].T, unseen, pairs),
+        }
+    return figures

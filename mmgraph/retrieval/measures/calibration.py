@@ -132,7 +132,7 @@ def pair_log_loss(probabilities: Float[np.ndarray, "queries items"], matches: Ma
     return -float(np.log(np.maximum(right, SMALLEST_PROBABILITY)).sum() / len(matches))
 
 
-def calibration_figures(
+def match_figures(
     probabilities: Float[np.ndarray, "queries items"], matches: Matches, hits: int = 10
 ) -> dict[str, float]:
     """Return how good probabilities of matches are.

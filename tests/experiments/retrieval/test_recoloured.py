@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from mmgraph.experiments.retrieval.garments import Drawing
-from mmgraph.experiments.retrieval.recoloured import coloured_garments
+from mmgraph import datasets
+from mmgraph.experiments.retrieval.garments import Drawing, garment_drawings
+from mmgraph.experiments.retrieval.recoloured import coloured_garments, unseen_pair_figures
 from mmgraph.experiments.retrieval.recolouring import COLOURS
+from mmgraph.retrieval.retriever import Retriever
 
 SQUARE = np.full((4, 4, 4), 255, np.uint8)
 NAMES = [{"en": f"g{i:02}", "zh": f"衣{i}", "es": f"ropa {i}"} for i in range(22)]
@@ -54,3 +57,21 @@ def test_first_hits_are_right_in_part():
         "colour_right": 0.5,
         "garment_right": 0.5,
     }
+
+
+@pytest.mark.slow
+def test_a_red_dress_is_found_that_no_example_was_like():
+    made = coloured_garments(
+        garment_drawings(datasets.load("emoji"), datasets.load("tux_paint_stamps"))
+    )
+    finder = Retriever(image="efficientnet_lite0", text="letters")
+    features = finder.picture_features(made.pictures)
+    figures = unseen_pair_figures(finder, made, features)
+    assert list(figures) == ["en", "zh", "es"]
+    for found in figures.values():
+        assert found["text_to_picture"]["recall_at_1"] > 0.9
+        assert found["text_to_picture"]["colour_right"] > 0.95
+        assert found["text_to_picture"]["garment_right"] > 0.95
+        assert found["picture_to_text"]["recall_at_1"] > 0.7
+    found = unseen_pair_figures(finder, made, features, "twitter")["en"]["text_to_picture"]
+    assert found["recall_at_10"] > 0.8

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from mmgraph.graph.errors import FormatError, MmgraphError
-from mmgraph.retrieval.measures.calibration import MatchCalibration, calibration_figures
+from mmgraph.retrieval.measures.calibration import MatchCalibration, match_figures
 
 
 def pairs(seed: int, queries: int, items: int, absent: float = 0.0, gap: float = 2.0):
@@ -35,7 +35,7 @@ def test_one_right_item_is_found_as_bayes_would(told: float):
         odds = (1 - absent) / absent / items * np.exp(2 * scores - 2)
         expected = odds / (1 + odds.sum(1, keepdims=True))
         assert np.abs(found - expected).mean() < 0.15 / items
-        figures = calibration_figures(found, matches)
+        figures = match_figures(found, matches)
         assert figures["debiased_calibration_error"] < 0.02
         assert figures["log_loss"] < 0.75 * figures["prior_log_loss"]
 
@@ -91,8 +91,8 @@ def test_scores_that_part_right_from_wrong_stay_below_certainty():
 
 def test_figures_of_certain_and_of_wrong_probabilities():
     right = np.eye(30, dtype=bool)
-    assert calibration_figures(right.astype(float), right)["debiased_calibration_error"] == 0
-    figures = calibration_figures(np.full((30, 30), 0.5), right)
+    assert match_figures(right.astype(float), right)["debiased_calibration_error"] == 0
+    figures = match_figures(np.full((30, 30), 0.5), right)
     assert figures["expected_calibration_error"] == pytest.approx(0.5 - 1 / 30, abs=0.03)
     assert figures["log_loss"] == pytest.approx(30 * np.log(2))
 
