@@ -64,14 +64,13 @@ def test_a_red_dress_is_found_that_no_example_was_like():
     made = coloured_garments(
         garment_drawings(datasets.load("emoji"), datasets.load("tux_paint_stamps"))
     )
-    finder = Retriever(image="efficientnet_lite0", text="letters")
+    finder = Retriever(image="pixels")
     features = finder.picture_features(made.pictures)
     figures = unseen_pair_figures(finder, made, features)
     assert list(figures) == ["en", "zh", "es"]
     for found in figures.values():
-        assert found["text_to_picture"]["recall_at_1"] > 0.9
-        assert found["text_to_picture"]["colour_right"] > 0.95
-        assert found["text_to_picture"]["garment_right"] > 0.95
-        assert found["picture_to_text"]["recall_at_1"] > 0.7
-    found = unseen_pair_figures(finder, made, features, "twitter")["en"]["text_to_picture"]
-    assert found["recall_at_10"] > 0.8
+        assert found["text_to_picture"]["recall_at_1"] > 0.95
+        assert found["picture_to_text"]["recall_at_1"] > 0.9
+    found = unseen_pair_figures(finder, made, features, "google")["en"]["text_to_picture"]
+    assert found["colour_right"] > 0.95
+    assert found["garment_right"] > 0.6
