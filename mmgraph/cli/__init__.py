@@ -22,6 +22,8 @@ from mmgraph.cli.causal.identify import identify
 from mmgraph.cli.common import SeveralValues, say
 from mmgraph.cli.comparison.compare import compare
 from mmgraph.cli.interruption import Interrupted
+from mmgraph.cli.retrieval.index import index
+from mmgraph.cli.retrieval.search import search
 from mmgraph.cli.tables.learn import learn
 from mmgraph.cli.tables.new import new
 from mmgraph.cli.tables.predict import predict
@@ -83,6 +85,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "analyse": analyse,
     "identify": identify,
     "effect": effect,
+    "index": index,
+    "search": search,
     "datasets": runs.list_datasets,
 }
 for _name, _command in _COMMANDS.items():

@@ -66,6 +66,8 @@ def read_graph(name: str) -> FactorGraph:
         hint = f": `mmgraph predict {name} ROWS.csv` asks it" if is_classifier else ""
         if hasattr(graph, "predict_quantiles"):
             hint = f": regressors are asked in Python, mm.read({name!r}).predict(rows)"
+        if graph.file_kind == "retriever":
+            hint = f": `mmgraph search {name} WORDS` asks it"
         raise FormatError(
             f"{name} holds a {graph.file_kind}, and no graph that could be asked so{hint}"
         )

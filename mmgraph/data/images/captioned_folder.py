@@ -17,19 +17,18 @@ class CaptionedPictures(NamedTuple):
 
     Attributes
     ----------
-    images : list
-        Files, or what else a picture may be.
+    images : list of path
     texts : list of (list of str), or dict of str to list
         The captions of each picture, perhaps none; or of each language.
-    ids : list of str, or None
-        What the pictures are called, if anything.
+    ids : list of str
+        The files' names, from the folder.
     groups : list, or None
         Pictures that belong together, such as views of one thing, have the same one.
     """
 
-    images: list[Any]
+    images: list[Path]
     texts: Any
-    ids: list[str] | None
+    ids: list[str]
     groups: list[Any] | None
 
 

@@ -92,7 +92,7 @@ def test_names_that_toml_must_quote(mmgraph, study: Path):
     ("arguments", "message"),
     [
         (("clasification", "rows.csv"), "'clasification' can be written; did you mean"),
-        (("stereo", "rows.csv"), "(known: classification)"),
+        (("stereo", "rows.csv"), "(known: classification, retrieval)"),
         (("classification", "rows.csv"), "schema rows.csv --target COLUMN > schema.toml` proposes"),
         (
             ("classification", "rows.csv", "--read", "separator=;", "missing=NA"),

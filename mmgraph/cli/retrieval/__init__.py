@@ -1,0 +1,1 @@
+"""Commands that find pictures by words and words by pictures."""
