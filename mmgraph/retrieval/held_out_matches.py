@@ -13,6 +13,8 @@ from mmgraph.retrieval.spaces.space import Pairs, Space
 QUESTIONS = ("text to picture", "picture to text", "picture to picture", "both to picture")
 """What is asked by what; places of texts are compared with each other by the first."""
 _PARTS = 5
+_EQUAL = 1 - 1e-5
+"""Captions with at least this cosine of their terms are the same."""
 _ALIKE = 0.5
 """Captions with at least this cosine of their terms say the same."""
 
@@ -22,7 +24,7 @@ def held_out_calibrations(
 ) -> dict[str, MatchCalibration]:
     """Return the calibration of each question, from a fifth of the pairs.
 
-    A text and a picture match where they are a pair. A picture, alone or with its text, matches
+    A text and a picture match where they are a pair, or the picture's text is the same. A picture, alone or with its text, matches
     another whose caption says about the same; where no captions do, the calibration of texts to
     pictures serves.
 
@@ -48,12 +50,13 @@ def held_out_calibrations(
     held_out = pairs.rows(np.flatnonzero(test))
     pictures, texts = fitted.pictures(held_out.pictures), fitted.texts(held_out.texts)
     itself = np.eye(len(pictures), dtype=bool)
-    of_text = MatchCalibration.fitted(texts @ pictures.T, itself)
+    alike = sum(block @ block.T for block in held_out.texts).toarray() / len(held_out.texts)
+    pairs_of_words = itself | (alike > _EQUAL)
+    of_text = MatchCalibration.fitted(texts @ pictures.T, pairs_of_words)
     calibrations = {
         "text to picture": of_text,
-        "picture to text": MatchCalibration.fitted(pictures @ texts.T, itself),
+        "picture to text": MatchCalibration.fitted(pictures @ texts.T, pairs_of_words),
     }
-    alike = sum(block @ block.T for block in held_out.texts).toarray() / len(held_out.texts)
     # Every picture but itself, so that the queries have one column less.
     others = ~itself
     shape = (len(pictures), len(pictures) - 1)

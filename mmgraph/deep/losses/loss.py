@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -82,6 +82,10 @@ class Loss(nn.Module, abc.ABC):
     def forward(self, output: NetOutput) -> MemberLosses:
         """Return the loss of each member, a mean over all rows."""
 
+    def contributions(self, output: NetOutput) -> dict[str, MemberLosses]:
+        """Return what each loss adds to the sum, by its name."""
+        return {self.name: self(output)}
+
     def extra_repr(self) -> str:
         """Return the options, by which checkpoints know the loss."""
         plain = {k: v for k, v in vars(self).items() if isinstance(v, int | float | str | list)}
@@ -117,7 +121,11 @@ class WeightedSum(Loss):
 
     def forward(self, output: NetOutput) -> MemberLosses:
         """Return the weighted sum of the losses of each member."""
-        return torch.stack([factor * loss(output) for loss, factor in self._terms()]).sum(0)
+        return torch.stack(list(self.contributions(output).values())).sum(0)
+
+    def contributions(self, output: NetOutput) -> dict[str, MemberLosses]:
+        """Return each loss times its weight, by its name."""
+        return _numbered((loss.name, factor * loss(output)) for loss, factor in self._terms())
 
     def _terms(self) -> list[tuple[Loss, float]]:
         return list(zip(self.losses, self.factors, strict=True))  # type: ignore[arg-type]
@@ -148,8 +156,23 @@ class UncertaintyWeighted(Loss):
 
     def forward(self, output: NetOutput) -> MemberLosses:
         """Return the weighted sum of the losses of each member."""
-        losses = torch.stack([loss(output) for loss in self.losses])
-        return (losses * (-self.log_variances).exp() + self.log_variances / 2).sum(0)
+        return torch.stack(list(self.contributions(output).values())).sum(0)
+
+    def contributions(self, output: NetOutput) -> dict[str, MemberLosses]:
+        """Return each loss over its variance, and half the logarithm of that, by its name."""
+        return _numbered(
+            (str(loss.name), loss(output) * (-log_variance).exp() + log_variance / 2)
+            for loss, log_variance in zip(self.losses, self.log_variances, strict=True)
+        )
+
+
+def _numbered(losses: Iterable[tuple[str, MemberLosses]]) -> dict[str, MemberLosses]:
+    """Losses by name, of which one that comes again has a number."""
+    named: dict[str, MemberLosses] = {}
+    for name, value in losses:
+        number = sum(other == name or other.startswith(f"{name} ") for other in named)
+        named[f"{name} {number + 1}" if number else name] = value
+    return named
 
 
 def precise(tensor: Tensor) -> Tensor:

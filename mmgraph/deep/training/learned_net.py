@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -27,10 +27,14 @@ class LearnedNet:
     ----------
     net : Net
     inputs : mapping of str to ModalityInput
+    contributions : mapping of str to float
+        What each loss added to the sum of all at the end of training, as a mean over the training
+        rows and members; files do not hold it.
     """
 
     net: Net
     inputs: Mapping[str, ModalityInput]
+    contributions: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def prior(self) -> Float64[np.ndarray, " classes"]:

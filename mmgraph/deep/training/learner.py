@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -83,6 +84,21 @@ class NetLearner(AdamWLearner):
             output = self.output(seen, cells, labels, self.weights[index])
         losses: Tensor = self.loss(output)
         return losses
+
+    @torch.no_grad()
+    def contributions(self) -> dict[str, float]:
+        """Return what each loss adds to the sum, a mean over rows and members, nothing hidden."""
+        self.net.eval()
+        totals: dict[str, float] = {}
+        for index in torch.arange(self.rows, device=self.weights.device).split(
+            self.augmentation.batch_size
+        ):
+            cells = {modality: one.rows(index) for modality, one in self.cells.items()}
+            output = self.output(cells, cells, self.labels[index], self.weights[index])
+            for name, losses in self.loss.contributions(output).items():
+                share = len(index) / self.rows
+                totals[name] = totals.get(name, 0.0) + share * float(losses.mean())
+        return totals
 
     def output(
         self,
@@ -167,6 +183,7 @@ def learn_net(
     learned.net.prior.copy_(_prior(data, design.outputs))
     learner = kind(learned, data, options, loss)
     run_loop(learner, options, directory=directory, progress=progress)
+    learned = replace(learned, contributions=learner.contributions())
     learned.net.pack.noise = None
     learned.net.eval().requires_grad_(False)
     return learned

@@ -56,6 +56,10 @@ def restored_settings(entry: JsonObject) -> Space:
         If they are not what they must be.
     """
     kind = entry.choice("kind", _SETTINGS)
-    return kind(
-        **{field.name: entry.get(field.name, type(field.default)) for field in fields(kind)}
-    )
+    settings: dict[str, Any] = {}
+    for field in fields(kind):
+        if isinstance(field.default, tuple):
+            settings[field.name] = tuple(entry.names(field.name))
+        else:
+            settings[field.name] = entry.get(field.name, type(field.default))
+    return kind(**settings)

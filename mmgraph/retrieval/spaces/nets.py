@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -54,6 +54,9 @@ class NetSpace(Space):
         The width of their hidden layer.
     dropout : float
         The share of hidden units that are left out in a step.
+    losses : sequence of str
+        What is added to the loss: names of :data:`~mmgraph.deep.losses.named.LOSSES`, such as
+        ``"reconstruction"`` within each modality.
     """
 
     tie: Tie = "contrastive"
@@ -61,6 +64,7 @@ class NetSpace(Space):
     coordinates: int = 1000
     hidden: int = 1024
     dropout: float = 0.5
+    losses: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -86,6 +90,7 @@ class NetSpace(Space):
         representation = MultimodalRepresentation(
             tie=self.tie,
             encoders=dict.fromkeys(rows.modalities, encoder),
+            losses=self.losses,
             width=max(2, min(self.width, len(rows) // 4)),
             training={**_TRAINING, "epochs": epochs},
             random_state=pairs.seed,
@@ -109,6 +114,12 @@ class FittedNetSpace(FittedSpace):
     picture_map: RowMap
     text_maps: tuple[RowMap, ...]
     representation: MultimodalRepresentation
+
+    @property
+    def contributions(self) -> Mapping[str, float]:
+        """What each loss added to the sum of all at the end of training; not stored in files."""
+        net = self.representation.net_
+        return {} if net is None else net.contributions
 
     @property
     def width(self) -> int:

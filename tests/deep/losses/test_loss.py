@@ -50,3 +50,15 @@ def test_losses_are_made_by_name_and_given_ones_stay_as_they_are(output):
     with pytest.raises(LearningError, match="not 'contrastiv'; did you mean 'contrastive'"):
         sum_of_losses(["contrastiv"])
     assert {"reconstruction", "contrastive", "deep_cca", "mmd"} <= {*LOSSES}
+
+
+def test_what_losses_contribute_is_told_by_name_and_adds_up(output):
+    rows = output()
+    total = prepared(Cosine() + 0.1 * (Coral() + 2 * Contrastive()) + Cosine())
+    found = total.contributions(rows)
+    assert list(found) == ["Cosine", "Coral", "Contrastive", "Cosine 2"]
+    torch.testing.assert_close(found["Coral"], 0.1 * prepared(Coral())(rows))
+    torch.testing.assert_close(total(rows), sum(found.values()))
+    weighted = prepared(UncertaintyWeighted(Cosine(), Coral()))
+    assert list(weighted.contributions(rows)) == ["Cosine", "Coral"]
+    torch.testing.assert_close(weighted(rows), sum(weighted.contributions(rows).values()))

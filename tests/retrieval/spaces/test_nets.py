@@ -1,9 +1,12 @@
 import functools
+import json
 
 import numpy as np
 import pytest
 
+from mmgraph.formats.json_object import JsonObject
 from mmgraph.graph.errors import FormatError, LearningError
+from mmgraph.retrieval.spaces.named import restored_settings, space_settings
 from mmgraph.retrieval.spaces.nets import FittedNetSpace, NetSpace
 from mmgraph.retrieval.spaces.space import Pairs
 from tests.retrieval.spaces.test_canonical import pairs
@@ -28,6 +31,15 @@ def test_pairs_lie_nearer_than_others_and_a_stored_space_places_to_the_bit(tie):
     assert found.shape == (120, 120)
     assert (np.diag(found) > np.median(found, axis=1)).mean() > 0.75
     np.testing.assert_array_equal(scores(FittedNetSpace.restored(space.parts()), KNOWN), found)
+
+
+def test_losses_within_a_side_are_added_and_told():
+    space = NetSpace(**TINY, losses=("reconstruction",)).fit(KNOWN)
+    assert list(space.contributions) == ["Contrastive", "Reconstruction"]
+    assert min(space.contributions.values()) > 0
+    chosen = NetSpace(losses=("coral",))
+    entry = json.loads(json.dumps(space_settings(chosen)))
+    assert restored_settings(JsonObject("", entry)) == chosen
 
 
 def test_a_language_may_lack_a_text():
