@@ -24,9 +24,9 @@ def held_out_calibrations(
 ) -> dict[str, MatchCalibration]:
     """Return the calibration of each question, from a fifth of the pairs.
 
-    A text and a picture match where they are a pair, or the picture's text is the same. A picture, alone or with its text, matches
-    another whose caption says about the same; where no captions do, the calibration of texts to
-    pictures serves.
+    A text and a picture match where they are a pair, or the picture's own text is the same. A
+    picture, alone or with its text, matches another whose caption says about the same; where no
+    captions do, the calibration of texts to pictures serves.
 
     Parameters
     ----------

@@ -20,7 +20,9 @@ def test_matches_are_told_by_pairs_whose_groups_the_space_has_not_seen():
     space = SPACE.fit(KNOWN.rows(np.flatnonzero(~test)))
     held_out = KNOWN.rows(np.flatnonzero(test))
     scores = space.texts(held_out.texts) @ space.pictures(held_out.pictures).T
-    assert made["text to picture"] == MatchCalibration.fitted(scores, np.eye(len(scores)) > 0)
+    same = (held_out.texts[0] @ held_out.texts[0].T).toarray() > 1 - 1e-5
+    matches = same | np.eye(len(scores), dtype=bool)
+    assert made["text to picture"] == MatchCalibration.fitted(scores, matches)
 
 
 def test_probabilities_of_held_out_pairs_are_about_right():
@@ -30,7 +32,7 @@ def test_probabilities_of_held_out_pairs_are_about_right():
     space = SPACE.fit(fresh.rows(np.arange(100)))
     rest = fresh.rows(np.arange(100, 150))
     scores = space.texts(rest.texts) @ space.pictures(rest.pictures).T
-    assert made.probabilities(scores, 50).sum() == pytest.approx(50, rel=0.4)
+    assert made.probabilities(scores, 50).sum() == pytest.approx(50, rel=0.5)
 
 
 def test_pairs_of_one_group_cannot_be_held_out():

@@ -47,11 +47,9 @@ def index(
         features = finder.picture_features(pairs.images, progress)
         bar.update(task, description="learning", total=None)
         finder.fit(features, pairs.texts, groups=pairs.groups)
-        finder.index(features, pairs.ids, texts=pairs.texts, search=declared.search)
-        # Features, which are read but once, do not say which file they are of.
-        items = finder.collection_.items
-        for (name, item), image in zip(list(items.items()), pairs.images, strict=True):
-            items[name] = item._replace(picture=str(image))
+        finder.index(
+            features, pairs.ids, texts=pairs.texts, files=pairs.images, search=declared.search
+        )
         finder.save(output)
     count = len(pairs.images)
     record = {"declaration": str(declaration), "output": str(output), "pictures": count}

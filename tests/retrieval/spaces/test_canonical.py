@@ -26,8 +26,12 @@ def sides(seed: int, *widths: int, rows: int = 200) -> list[np.ndarray]:
 
 def pairs(seed: int = 0, rows: int = 60, languages: int = 1) -> Pairs:
     pictures, *texts = sides(seed, 5, *(7,) * languages, rows=rows)
-    blocks = tuple(sp.csr_array(np.where(table > 0.5, table, 0).astype("f4")) for table in texts)
-    return Pairs(pictures.astype("f4"), (2, 3), blocks, 0)
+    blocks = []
+    for table in texts:
+        terms = np.where(table > 0, table, 0)
+        lengths = np.linalg.norm(terms, axis=1, keepdims=True)
+        blocks.append(sp.csr_array((terms / np.maximum(lengths, 1e-9)).astype("f4")))
+    return Pairs(pictures.astype("f4"), (2, 3), tuple(blocks), 0)
 
 
 def correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
