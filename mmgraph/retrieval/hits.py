@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from mmgraph.retrieval.indices.index import Id
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mmgraph.retrieval.images.reading import Picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +72,43 @@ class Hits:
                 zip(*columns, strict=True), start=1
             )
         ]
+
+    def draw(
+        self, path: str | os.PathLike[str], query: str = "", *, image: Picture | None = None
+    ) -> None:
+        """Draw a sheet of the pictures found, white where an item has none.
+
+        Parameters
+        ----------
+        path : path
+            A file that ends in .png, .svg or .pdf.
+        query : str
+            The words that were asked for, to stand beside the hits.
+        image : picture, optional
+            The picture that was asked for.
+
+        Raises
+        ------
+        FormatError
+            If a picture is no longer there (which), or the file cannot be written.
+        MmgraphError
+            If nothing was found.
+        MissingExtraError
+            If matplotlib is not installed.
+        """
+        from mmgraph.plots import save
+        from mmgraph.plots.retrieval.hit_sheet import hit_sheet
+        from mmgraph.retrieval.images.reading import read_picture
+
+        white = np.full((1, 1, 3), 255, np.uint8)
+        sheet = hit_sheet(
+            [query if image is None else read_picture(image)],
+            [[white if file is None else read_picture(file) for file in self.pictures]],
+            probabilities=[self.probabilities.tolist()],
+            captions=[[caption or "" for caption in self.captions]],
+            title=query if image is not None and query else None,
+        )
+        save(sheet, path)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the records as a pandas frame.

@@ -1,8 +1,15 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 import mmgraph as mm
-from mmgraph.graph.errors import EvidenceError, FormatError, LearningError, NotFittedError
+from mmgraph.graph.errors import (
+    EvidenceError,
+    FormatError,
+    LearningError,
+    MmgraphError,
+    NotFittedError,
+)
 from mmgraph.retrieval.retriever import UnknownWordsWarning
 from mmgraph.retrieval.spaces.canonical import CanonicalSpace
 from tests.retrieval.shapes import shape_pictures
@@ -56,6 +63,17 @@ def test_hits_are_in_order_and_probable(finder):
     record = hits.records()[0]
     assert (record["rank"], record["id"], record["caption"]) == (1, hits.ids[0], "red disc")
     assert hits.to_frame()["id"].tolist() == hits.ids
+
+
+def test_a_sheet_of_hits_is_drawn(finder, tmp_path):
+    hits = finder.search("red disc", k=3)
+    hits.draw(tmp_path / "hits.png", "red disc")
+    hits.draw(tmp_path / "both.png", "red disc", image=OTHERS[0])
+    sizes = [Image.open(tmp_path / name).size for name in ("hits.png", "both.png")]
+    assert min(sizes[0]) > 100
+    assert sizes[1][1] > sizes[0][1]
+    with pytest.raises(MmgraphError):
+        finder.search("red disc", k=1).draw(tmp_path / "hits.xyz")
 
 
 def test_several_queries_are_answered_one_by_one(finder):

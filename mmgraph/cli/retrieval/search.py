@@ -12,10 +12,7 @@ from mmgraph.cli.outputs import check_picture
 from mmgraph.graph.errors import FormatError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from mmgraph.retrieval.collection import Side
-    from mmgraph.retrieval.hits import Hits
     from mmgraph.retrieval.retriever import Retriever
 
 _COLUMNS = ("rank", "id", "score", "probability", "caption")
@@ -47,14 +44,12 @@ def search(
 
     Example: mmgraph search shop.mmgraph "red dress" --picture hits.png
     """
-    from mmgraph.plots import save
-
     if picture is not None:
         check_picture(picture)
     finder = _read_retriever(model)
     hits = finder.search(words, image=image, k=k, find=cast("Side | None", find), language=language)
     if picture is not None:
-        save(_sheet(words, image, hits), picture)
+        hits.draw(picture, words or "", image=image)
     if as_json:
         print_json({"model": model, "hits": hits.records()})
     else:
@@ -76,22 +71,3 @@ def _read_retriever(name: str) -> Retriever:
         kind = getattr(type(model), "file_kind", type(model).__name__)
         raise FormatError(f"{name} holds a {kind}, and nothing to be searched")
     return model
-
-
-def _sheet(words: str | None, image: Path | None, hits: Hits) -> Figure:
-    """The pictures found, white where an item has none."""
-    import numpy as np
-
-    from mmgraph.plots.retrieval.hit_sheet import hit_sheet
-    from mmgraph.retrieval.images.reading import read_picture
-
-    white = np.full((1, 1, 3), 255, np.uint8)
-    found = [white if file is None else read_picture(file) for file in hits.pictures]
-    query = words or "" if image is None else read_picture(image)
-    return hit_sheet(
-        [query],
-        [found],
-        probabilities=[hits.probabilities.tolist()],
-        captions=[[caption or "" for caption in hits.captions]],
-        title=words if image is not None else None,
-    )

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float32, Float64
 
 from mmgraph.graph.errors import FormatError
+from mmgraph.graph.memory_budget import check_required, default_memory_budget
 from mmgraph.predictors.stored.parts import Parts
 
 Rows: TypeAlias = Any
@@ -69,7 +70,19 @@ class RowMap:
             Of the Gaussian kernel, by the median squared distance of rows; zero is the linear one.
         seed : int
             Of which rows are landmarks, where there are too many.
+
+        Raises
+        ------
+        MemoryBudgetError
+            If the coordinates would take more than half of the machine's memory.
         """
+        most = min(rows.shape[0], MOST_LANDMARKS)
+        check_required(
+            f"the coordinates of {rows.shape[0]:,} pairs",
+            24 * rows.shape[0] * min(most, _MOST_COORDINATES) + 32 * most**2,
+            default_memory_budget(),
+            "Learn from fewer pairs: some ten thousand teach nearly as much.",
+        )
         width = rows.shape[1]
         mean, scale = np.zeros(width, np.float32), np.ones(width, np.float32)
         if not sp.issparse(rows):
