@@ -94,6 +94,11 @@ def _draw(axes: Any, picture: object, what: str) -> None:
         raise MmgraphError(f"{what} is no picture (height, width, 3), but has shape {pixels.shape}")
     white = 255 if pixels.dtype == np.uint8 else 1
     show_image(axes, pixels, cmap="gray", vmin=0, vmax=white)
+    # All are squares, so that what stands below them is on one line.
+    height, width = pixels.shape[:2]
+    side = max(height, width)
+    axes.set_xlim((width - side - 1) / 2, (width + side - 1) / 2)
+    axes.set_ylim((height + side - 1) / 2, (height - side - 1) / 2)
 
 
 def _wrapped(text: str, lines: int) -> str:
