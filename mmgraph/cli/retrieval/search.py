@@ -53,7 +53,8 @@ def search(
     if as_json:
         print_json({"model": model, "hits": hits.records()})
     else:
-        rows = [[record[name] or "" for name in _COLUMNS] for record in hits.records()]
+        records = [{**record, "caption": record["caption"] or ""} for record in hits.records()]
+        rows = [[record[name] for name in _COLUMNS] for record in records]
         print_table(_COLUMNS, rows)
         if not rows:
             say("nothing was found: no word is known")
