@@ -68,6 +68,11 @@ class Collection:
         kind = NeighbourIndex if search == "neighbours" else ExactIndex
         return cls({side: kind(width) for side in SIDES}, {})
 
+    @property
+    def next_number(self) -> int:
+        """The first number from which on no item has one as its id."""
+        return 1 + max((name for name in self.items if isinstance(name, int)), default=-1)
+
     def __len__(self) -> int:
         return len(self.items)
 
@@ -113,6 +118,7 @@ class Collection:
         LearningError
             If an id is not there; the message offers the nearest.
         """
+        ids = list(ids)
         for name in ids:
             if name not in self.items:
                 raise LearningError(f"no item has the id {name!r}{suggestion(name, self.items)}")

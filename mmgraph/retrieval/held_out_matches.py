@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Float, Int64
 
 from mmgraph.data.splits import grouped_folds
-from mmgraph.graph.errors import MmgraphError
+from mmgraph.graph.errors import LearningError
+from mmgraph.retrieval.collection import Side
 from mmgraph.retrieval.measures.calibration import MatchCalibration
-from mmgraph.retrieval.spaces.space import Pairs, Space
+from mmgraph.retrieval.spaces.space import FEWEST_PAIRS, Pairs, Space, has_terms
 
-QUESTIONS = ("text to picture", "picture to text", "picture to picture", "both to picture")
-"""What is asked by what; places of texts are compared with each other by the first."""
 _PARTS = 5
 _EQUAL = 1 - 1e-5
 """Captions with at least this cosine of their terms are the same."""
@@ -19,53 +20,111 @@ _ALIKE = 0.5
 """Captions with at least this cosine of their terms say the same."""
 
 
+class Question(NamedTuple):
+    """What is asked with, and what is found."""
+
+    has_words: bool
+    has_picture: bool
+    find: Side
+
+    def __str__(self) -> str:
+        asked = {(True, False): "text", (False, True): "picture", (True, True): "both"}
+        return f"{asked[self.has_words, self.has_picture]} to {self.find}"
+
+
+QUESTIONS = tuple(
+    Question(words, picture, find)
+    for words, picture in ((True, False), (False, True), (True, True))
+    for find in ("images", "texts")
+)
+
+
+def rows_to_hold_out(groups: Int64[np.ndarray, " rows"], seed: int) -> Bool[np.ndarray, " rows"]:
+    """Return about a fifth of pairs: whole groups, as few pairs as can be.
+
+    Raises
+    ------
+    LearningError
+        If there are fewer than two groups, or too few pairs would be left.
+    """
+    if len(np.unique(groups)) < 2:
+        raise LearningError(
+            "all pairs are of one group: none can be held out to calibrate probabilities on"
+        )
+    folds = grouped_folds(groups, _PARTS, seed)
+    sizes = np.bincount(folds)
+    fold = int(np.where(sizes >= 2, sizes, len(groups)).argmin())
+    if sizes[fold] < 2 or len(groups) - sizes[fold] < FEWEST_PAIRS:
+        raise LearningError(
+            f"{len(groups)} pairs in {len(np.unique(groups))} groups are too few: of some a space "
+            f"is learned, {FEWEST_PAIRS} at least, and two or more are held out to calibrate "
+            "probabilities on"
+        )
+    return folds == fold
+
+
 def held_out_calibrations(
-    space: Space, pairs: Pairs, groups: Int64[np.ndarray, " rows"]
+    space: Space, pairs: Pairs, held_out: Bool[np.ndarray, " rows"]
 ) -> dict[str, MatchCalibration]:
-    """Return the calibration of each question, from a fifth of the pairs.
+    """Return the calibration of each question, told by the pairs that are held out.
 
     A text and a picture match where they are a pair, or the picture's own text is the same. A
-    picture, alone or with its text, matches another whose caption says about the same; where no
-    captions do, the calibration of texts to pictures serves.
+    picture matches another, a text another, and a pair a picture or text that is not its own,
+    where both captions say about the same; where no captions do, or all, the calibration of texts
+    to pictures serves.
 
     Parameters
     ----------
     space : Space
         It is fitted to the other pairs.
     pairs : Pairs
-    groups : ndarray of int
-        Pairs of one group stay on one side.
+    held_out : ndarray of bool, shape (rows,)
 
     Raises
     ------
     LearningError
-        As ``space.fit``.
-    MmgraphError
-        If there are fewer than two groups.
+        As ``space.fit``; or if all captions that are held out say the same.
     """
-    if len(np.unique(groups)) < 2:
-        raise MmgraphError("all pairs are of one group: none can be held out to calibrate on")
-    test = grouped_folds(groups, _PARTS, pairs.seed) == 0
-    fitted = space.fit(pairs.rows(np.flatnonzero(~test)))
-    held_out = pairs.rows(np.flatnonzero(test))
-    pictures, texts = fitted.pictures(held_out.pictures), fitted.texts(held_out.texts)
-    itself = np.eye(len(pictures), dtype=bool)
-    alike = sum(block @ block.T for block in held_out.texts).toarray() / len(held_out.texts)
-    pairs_of_words = itself | (alike > _EQUAL)
-    of_text = MatchCalibration.fitted(texts @ pictures.T, pairs_of_words)
-    calibrations = {
-        "text to picture": of_text,
-        "picture to text": MatchCalibration.fitted(pictures @ texts.T, pairs_of_words),
-    }
-    # Every picture but itself, so that the queries have one column less.
-    others = ~itself
-    shape = (len(pictures), len(pictures) - 1)
+    fitted = space.fit(pairs.rows(np.flatnonzero(~held_out)))
+    told = pairs.rows(np.flatnonzero(held_out))
+    places = {"images": fitted.pictures(told.pictures), "texts": fitted.texts(told.texts)}
+    itself = np.eye(len(told.pictures), dtype=bool)
+    alike = _likeness(told)
+    same = itself | (alike > _EQUAL)
+    if same.all():
+        raise LearningError(
+            "all captions that are held out to calibrate probabilities on are the same: there is "
+            "nothing to tell apart"
+        )
+    of_words = MatchCalibration.fitted(places["texts"] @ places["images"].T, same)
+    calibrations = {}
+    # Every item but a query's own, so that queries have one column less.
+    others, shape = ~itself, (len(itself), len(itself) - 1)
     matches = (alike >= _ALIKE)[others].reshape(shape)
-    for question, queries in (
-        ("picture to picture", pictures),
-        ("both to picture", (pictures + texts) / 2),
-    ):
-        scores = (queries @ pictures.T)[others].reshape(shape)
-        usable = matches.any() and not matches.all()
-        calibrations[question] = MatchCalibration.fitted(scores, matches) if usable else of_text
+    for question in QUESTIONS:
+        queries = _queries(places, question)
+        scores = queries @ places[question.find].T
+        if question == (True, False, "images"):
+            made = of_words
+        elif question == (False, True, "texts"):
+            made = MatchCalibration.fitted(scores, same)
+        elif matches.any() and not matches.all():
+            made = MatchCalibration.fitted(scores[others].reshape(shape), matches)
+        else:
+            made = of_words
+        calibrations[str(question)] = made
     return calibrations
+
+
+def _queries(places: dict[str, np.ndarray], question: Question) -> np.ndarray:
+    if question.has_words and question.has_picture:
+        return np.asarray((places["images"] + places["texts"]) / 2)
+    return places["texts" if question.has_words else "images"]
+
+
+def _likeness(pairs: Pairs) -> Float[np.ndarray, "rows rows"]:
+    """The cosine of captions, a mean over the languages that both have."""
+    spoken = [has_terms(block).astype(np.float64) for block in pairs.texts]
+    both = sum(np.outer(there, there) for there in spoken)
+    total = sum((block @ block.T).toarray() for block in pairs.texts)
+    return np.asarray(total / np.maximum(both, 1))

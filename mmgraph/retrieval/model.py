@@ -7,15 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import scipy.sparse as sp
 from jaxtyping import Bool
 
 from mmgraph.data.groups import coded_groups
 from mmgraph.graph.errors import LearningError
-from mmgraph.retrieval.held_out_matches import held_out_calibrations
-from mmgraph.retrieval.images.described import PictureFeatures, Progress
+from mmgraph.retrieval.held_out_matches import held_out_calibrations, rows_to_hold_out
+from mmgraph.retrieval.images.described import PictureFeatures, Progress, listed
 from mmgraph.retrieval.measures.calibration import MatchCalibration
-from mmgraph.retrieval.spaces.space import FittedSpace, Pairs, Places, Space
+from mmgraph.retrieval.spaces.space import (
+    FittedSpace,
+    Pairs,
+    Places,
+    Space,
+    check_pairs,
+    has_terms,
+)
 from mmgraph.retrieval.texts.features import TextFeatures
 from mmgraph.retrieval.texts.language_terms import LanguageTerms, Texts, by_language
 
@@ -65,19 +71,28 @@ class RetrievalModel:
             If a picture cannot be read (which).
         """
         pictures, kind, space = settings
-        rows = by_language(texts)
+        rows, given = by_language(texts), listed(images)
         count = len(next(iter(rows.values())))
-        if len(images) != count:
-            raise LearningError(f"there are {len(images)} images and {count} texts")
+        if len(given) != count:
+            raise LearningError(f"there are {len(given)} images and {count} texts")
         codes = np.arange(count) if groups is None else coded_groups("group", groups).codes
         if len(codes) != count:
             raise LearningError(f"there are {count} rows and {len(codes)} groups")
         terms = LanguageTerms.fitted(kind, rows)
         blocks = terms.features(rows)
-        features = pictures.features(images, progress)
-        paired = np.flatnonzero(_present(features) & _has_terms(blocks))
+        features = pictures.features(given, progress)
+        paired = np.flatnonzero(_present(features) & np.any([*map(has_terms, blocks)], axis=0))
         pairs = Pairs(features, pictures.widths, blocks, seed).rows(paired)
-        calibrations = held_out_calibrations(space, pairs, codes[paired])
+        check_pairs(pairs)
+        # Of texts that are held out, too, words may be unknown.
+        held_out = rows_to_hold_out(codes[paired], seed)
+        shown = {name: [items[row] for row in paired] for name, items in rows.items()}
+        learned = {
+            name: [None if held else item for held, item in zip(held_out, items, strict=True)]
+            for name, items in shown.items()
+        }
+        draft = pairs._replace(texts=LanguageTerms.fitted(kind, learned).features(shown))
+        calibrations = held_out_calibrations(space, draft, held_out)
         return cls(pictures, terms, space.fit(pairs), calibrations)
 
     def picture_places(self, images: Images, progress: Progress | None = None) -> Places:
@@ -95,8 +110,3 @@ class RetrievalModel:
 
 def _present(features: np.ndarray) -> Bool[np.ndarray, " rows"]:
     return ~np.isnan(features).any(1)
-
-
-def _has_terms(blocks: Sequence[sp.csr_array]) -> Bool[np.ndarray, " rows"]:
-    """Which rows have a term in any language."""
-    return np.any([np.diff(block.indptr) > 0 for block in blocks], axis=0)

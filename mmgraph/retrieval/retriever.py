@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 import numpy as np
+from jaxtyping import Bool
 
 from mmgraph.graph.errors import (
     EvidenceError,
     LearningError,
     NotFittedError,
     check_choice,
+    needs,
     warn_caller,
 )
 from mmgraph.retrieval.collection import (
@@ -22,6 +24,7 @@ from mmgraph.retrieval.collection import (
     Collection,
     Side,
 )
+from mmgraph.retrieval.held_out_matches import Question
 from mmgraph.retrieval.hits import Hits
 from mmgraph.retrieval.images.described import PictureFeatures, Progress
 from mmgraph.retrieval.indices.index import Id
@@ -32,6 +35,7 @@ from mmgraph.retrieval.spaces.space import Places, Space
 from mmgraph.retrieval.texts.features import TextFeatures
 from mmgraph.retrieval.texts.language_terms import Texts
 from mmgraph.retrieval.texts.named import text_features
+from mmgraph.retrieval.texts.word_splitting import split_words
 
 if TYPE_CHECKING:
     from mmgraph.retrieval.images.described import Images
@@ -42,7 +46,11 @@ class UnknownWordsWarning(UserWarning):
     """A query has words that no caption had which was learned from."""
 
 
-class Retriever:
+with needs("retrieval", "scikit-learn", "retrievers"):
+    from sklearn.base import BaseEstimator
+
+
+class Retriever(BaseEstimator):
     """Search of pictures by words, of words by pictures, and of pictures by both.
 
     Pairs of pictures and texts are learned from (``fit``), other items are indexed (``index``) and
@@ -180,6 +188,8 @@ class Retriever:
         NotFittedError
         """
         check_choice("search", search, SEARCHES, LearningError)
+        if search == "neighbours":  # before pictures are read for nothing
+            Collection.empty(self._fitted.space.width, search)
         new = described_items(self._fitted, images, ids, texts, files, progress)
         if search == "auto":
             search = "neighbours" if len(new.ids) > MOST_EXACT else "exact"
@@ -197,10 +207,12 @@ class Retriever:
         files: Sequence[str | os.PathLike[str]] | None = None,
     ) -> Self:
         """Index more items, all or none, as :meth:`index`; return the retriever."""
-        self._fitted_collection.add(described_items(self._fitted, images, ids, texts, files))
+        collection = self._fitted_collection
+        first = collection.next_number
+        collection.add(described_items(self._fitted, images, ids, texts, files, first=first))
         return self
 
-    def delete(self, ids: Sequence[Id]) -> Self:
+    def delete(self, ids: Id | Iterable[Id]) -> Self:
         """Delete items, all or none; return the retriever.
 
         Raises
@@ -208,7 +220,7 @@ class Retriever:
         LearningError
             If there is no such item (with the nearest id).
         """
-        self._fitted_collection.delete([ids] if isinstance(ids, str) else ids)
+        self._fitted_collection.delete([ids] if isinstance(ids, str | int) else list(ids))
         return self
 
     @overload
@@ -274,25 +286,19 @@ class Retriever:
         collection = self._fitted_collection
         words = [query] if isinstance(query, str) or query is None else list(query)
         for number, text in enumerate(words):
-            if not (text or "").strip() and image is None:
-                which = "the query" if len(words) == 1 else f"the query {number}"
-                raise EvidenceError(f"{which} is empty: give words, a picture, or both")
+            _check_query(text, image, f"the query {number}" if len(words) > 1 else "the query")
+        places, has_words = self._query_places(words, image, language)
         if find is None:
-            of_texts = query is None and len(collection.indices["texts"])
-            find = "texts" if of_texts else "images"
+            of_texts = not has_words.any() and image is not None
+            find = "texts" if of_texts and len(collection.indices["texts"]) else "images"
         check_choice("find", find, SIDES, LearningError)
         if not len(collection.indices[find]):
             raise LearningError(f"no {find} are indexed: call index first")
-        places = self._query_places(words, image, language)
-        question = {
-            ("images", False): "text to picture",
-            ("texts", False): "text to picture",
-            ("images", True): "picture to picture" if query is None else "both to picture",
-            ("texts", True): "picture to text",
-        }[find, image is not None]
         answers = [
-            self._hits(place, k, find, question, self._unknown(text, language))
-            for place, text in zip(places, words, strict=True)
+            self._hits(
+                place, k, Question(known, image is not None, find), self._unknown(text, language)
+            )
+            for place, known, text in zip(places, has_words.tolist(), words, strict=True)
         ]
         return answers if query is not None and not isinstance(query, str) else answers[0]
 
@@ -352,35 +358,35 @@ class Retriever:
 
     def _query_places(
         self, words: Sequence[str | None], image: Picture | None, language: str | None
-    ) -> Places:
+    ) -> tuple[Places, Bool[np.ndarray, " queries"]]:
+        """The places of queries, and which have words that are known."""
         texts: Texts = words if language is None else {language: words}
         places = self.text_places(texts)
+        has_words = np.asarray(places.any(1))
         if image is not None:
-            given: Any = image if _is_features(image) else [image]
+            given: Any = image if self._fitted.pictures.is_row(image) else [image]
             picture = self.picture_places(given)
-            both = places.any(1, keepdims=True)
-            places = np.where(both, (places + picture) / 2, picture)
-        return places
+            places = np.where(has_words[:, None], (places + picture) / 2, picture)
+        return places, has_words
 
     def _unknown(self, text: str | None, language: str | None) -> tuple[str, ...]:
         unknown = self._fitted.terms.unknown_words(text, language) if text else ()
         if unknown:
             named = ", ".join(f"'{word}'" for word in unknown)
             warn_caller(
-                f"no caption that was learned from has {named}: of unknown words only groups of "
+                f"no caption that was learned from has {named}: of unknown words at most groups of "
                 "letters count",
                 UnknownWordsWarning,
             )
         return unknown
 
-    def _hits(
-        self, place: Places, k: int, find: Side, question: str, unknown: tuple[str, ...]
-    ) -> Hits:
-        index, items = self.collection_.indices[find], self.collection_.items
+    def _hits(self, place: Places, k: int, question: Question, unknown: tuple[str, ...]) -> Hits:
+        index, items = self.collection_.indices[question.find], self.collection_.items
         if not place.any():
             return Hits([], np.zeros(0, np.float32), np.zeros(0), [], [], unknown)
         positions, scores = index.search(place[None], k)
-        probabilities = self._fitted.calibrations[question].probabilities(scores, len(index))[0]
+        calibration = self._fitted.calibrations[str(question)]
+        probabilities = calibration.probabilities(scores, len(index))[0]
         names = index.ids
         ids = [names[position] for position in positions[0]]
         shown = [items[name] for name in ids]
@@ -388,6 +394,10 @@ class Retriever:
         return Hits(ids, scores[0], probabilities, captions, pictures, unknown)
 
 
-def _is_features(image: object) -> bool:
-    """Whether it is one row of features, and no picture."""
-    return isinstance(image, np.ndarray) and image.ndim == 2 and len(image) == 1
+def _check_query(text: object, image: object, which: str) -> None:
+    """Refuse what is no words, or holds none where there is no picture either."""
+    if text is not None and not isinstance(text, str):
+        raise EvidenceError(f"{which} is no text but {text!r:.60}: a picture is given by image=")
+    if image is None and not split_words(text or ""):
+        said = f": {text!r:.60} has no word" if (text or "").strip() else ""
+        raise EvidenceError(f"{which} is empty{said}: give words, a picture, or both")

@@ -40,7 +40,7 @@ def write_model(retriever: Retriever, path: str | os.PathLike[str]) -> None:
         raise FormatError(f"{path}: the retriever is not fitted; there is nothing to write")
     representation, collection = retriever.representation, retriever.collection_
     model = retriever.model_
-    names = [retriever.image] if isinstance(retriever.image, str) else list(retriever.image)
+    names = [kind.name for kind in retriever.model_.pictures.kinds]
     parts = Parts()
     parts.settings["parameters"] = {
         "representation": (
@@ -110,9 +110,10 @@ def _restored_parameters(parts: Parts) -> Retriever:
         JsonObject(parts.where, parts.settings).get("parameters", dict),
     )
     said: Any = entry.get("representation", object)
+    names = tuple(entry.names("image"))
     retriever = Retriever(
         said if isinstance(said, str) else restored_settings(JsonObject(entry.where, said)),
-        image=tuple(entry.names("image")),
+        image=names[0] if len(names) == 1 else names,
         random_state=entry.get("random_state", int),
     )
     return retriever
@@ -121,7 +122,10 @@ def _restored_parameters(parts: Parts) -> Retriever:
 def _restored_calibrations(parts: Parts) -> dict[str, MatchCalibration]:
     entry = JsonObject(parts.where, parts.settings)
     said = JsonObject(f"{parts.where}, calibrations", entry.get("calibrations", dict))
-    return {question: MatchCalibration.restored(said.get(question, dict)) for question in QUESTIONS}
+    return {
+        str(question): MatchCalibration.restored(said.get(str(question), dict))
+        for question in QUESTIONS
+    }
 
 
 def _restored_collection(parts: Parts, path: Path, size_limit: int, width: int) -> Collection:

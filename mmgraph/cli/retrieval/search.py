@@ -48,7 +48,8 @@ def search(
         check_picture(picture)
     finder = _read_retriever(model)
     hits = finder.search(words, image=image, k=k, find=cast("Side | None", find), language=language)
-    if picture is not None:
+    drawn = picture is not None and len(hits) > 0
+    if picture is not None and drawn:
         hits.draw(picture, words or "", image=image)
     if as_json:
         print_json({"model": model, "hits": hits.records()})
@@ -58,7 +59,7 @@ def search(
         print_table(_COLUMNS, rows)
         if not rows:
             say("nothing was found: no word is known")
-    list_written([picture] if picture else [])
+    list_written([picture] if drawn else [])
 
 
 def _read_retriever(name: str) -> Retriever:

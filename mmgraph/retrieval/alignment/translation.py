@@ -76,10 +76,13 @@ class Translation(Alignment):
         tables = np.c_[tables, np.eye(len(tables))[-1]]
         place = {word: i for i, word in enumerate(self.column_names)}
         joint = tables[:, [place.get(word, -1) for word in words]]
+        total = joint.sum(0)
+        # Words that nothing could have given go with no part.
+        joint[-1, total == 0] = 1.0
         posterior = joint / joint.sum(0)
         best = posterior.argmax(0)
         pairs = np.column_stack([best, np.arange(len(words))])[best < len(each)]
-        score = float(np.log(joint.sum(0)).sum())
+        score = float(np.log(np.maximum(total, np.finfo(float).tiny)).sum())
         return Alignment(
             "em",
             posterior[:-1],
@@ -198,6 +201,8 @@ def expected_counts(
 
 
 def _checked_captions(captions: Any) -> list[list[str]]:
+    if isinstance(captions, np.ndarray):
+        captions = captions.tolist()
     if isinstance(captions, str) or not isinstance(captions, Sequence) or not any(captions):
         raise MmgraphError("b is a list of lists of words, one for each picture, and has a word")
     for place, caption in enumerate(captions):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -67,16 +68,35 @@ class PictureFeatures:
         LearningError
             If features that are given are too many or few, or not finite (which row).
         """
-        if not isinstance(images, np.ndarray) or images.ndim != 2:
-            pictures: Any = images
-            blocks = [kind.features(pictures, progress=progress) for kind in self.kinds]
+        given = listed(images)
+        if isinstance(given, list):
+            blocks = [kind.features(given, progress=progress) for kind in self.kinds]
             return np.concatenate(blocks, axis=1)
-        if images.shape[1] != sum(self.widths):
+        if given.shape[1] != sum(self.widths):
             raise LearningError(
-                f"pictures have {sum(self.widths)} features here, not {images.shape[1]}"
+                f"pictures have {sum(self.widths)} features here, not {given.shape[1]}"
             )
-        missing = np.isnan(images).all(1)
-        wrong = ~np.isfinite(images).all(1) & ~missing
+        missing = np.isnan(given).all(1)
+        wrong = ~np.isfinite(given).all(1) & ~missing
         if wrong.any():
             raise LearningError(f"of row {int(wrong.argmax())} some features are not finite")
-        return np.asarray(images, np.float32)
+        return np.asarray(given, np.float32)
+
+    def is_row(self, image: object) -> bool:
+        """Whether it is one row of these features, and no picture."""
+        return isinstance(image, np.ndarray) and image.shape == (1, sum(self.widths))
+
+
+def listed(images: Images) -> list[Any] | Float32[np.ndarray, "rows features"]:
+    """Return pictures as a list in their order, whatever labels they have; features as they are.
+
+    Raises
+    ------
+    LearningError
+        If it is one picture, and no sequence of them.
+    """
+    if isinstance(images, str | bytes | os.PathLike):
+        raise LearningError(f"images are a sequence with one an item, not one: {images!r:.60}")
+    if isinstance(images, np.ndarray) and images.ndim == 2:
+        return images
+    return list(images)

@@ -113,7 +113,7 @@ def _colours_of_image(
     with opened_image(source, name) as image:
         from PIL import ImageOps
 
-        if hasattr(image, "draft"):
+        if hasattr(image, "draft") and image is not source:
             image.draft(None, _ENOUGH)
         if image.width * image.height > _MOST_PIXELS:
             raise ValueError(_too_large(image.height, image.width))

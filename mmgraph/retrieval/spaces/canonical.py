@@ -23,7 +23,8 @@ from mmgraph.retrieval.spaces.space import (
     Places,
     Space,
     check_pairs,
-    directions,
+    has_terms,
+    places_of,
 )
 
 
@@ -62,7 +63,7 @@ class CanonicalSpace(Space):
             sides.append(RowMap.fitted(texts, (), 0.0, pairs.seed))
         names = ("picture", *("text",) * len(pairs.texts))
         for what, (_, coordinates) in zip(names, sides, strict=True):
-            if not coordinates.shape[1]:
+            if not coordinates.any():
                 raise LearningError(f"no {what} differs from another: there is nothing to tie")
         ridges = (self.picture_ridge, *(self.text_ridge,) * len(pairs.texts))
         matrices = canonical_maps([z for _, z in sides], ridges, self.width)
@@ -91,15 +92,15 @@ class FittedCanonicalSpace(FittedSpace):
 
     def pictures(self, features: Pictures) -> Places:
         """As :meth:`FittedSpace.pictures`."""
-        return directions(self.picture_map(features))
+        return places_of(self.picture_map(features))
 
     def texts(self, features: Sequence[sp.csr_array]) -> Places:
         """As :meth:`FittedSpace.texts`."""
         places = np.zeros((features[0].shape[0], self.width), np.float32)
         for side, rows in zip(self.text_maps, features, strict=True):
-            known = np.diff(rows.indptr) > 0
+            known = has_terms(rows)
             places[known] += side(rows[known])
-        return directions(places)
+        return places_of(places)
 
     def parts(self) -> Parts:
         """As :meth:`FittedSpace.parts`."""
@@ -134,7 +135,8 @@ def canonical_maps(
     Returns
     -------
     list of ndarray, shape (coordinates, width)
-        Of several sides the correlation of a coordinate is the mean of all pairs of sides.
+        Of several sides a coordinate counts by the mean of its (ridged) correlations over all
+        pairs of sides.
     """
     count = len(sides[0])
     whitenings = []

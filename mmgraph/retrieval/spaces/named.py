@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from mmgraph.formats.json_object import JsonObject
@@ -44,7 +44,10 @@ def chosen_space(space: str | Space) -> Space:
 
 def space_settings(space: Space) -> dict[str, Any]:
     """Return what JSON says of the settings of a space."""
-    return {"kind": type(space).__name__, **asdict(space)}
+    settings = {
+        f.name: type(getattr(type(space)(), f.name))(getattr(space, f.name)) for f in fields(space)
+    }
+    return {"kind": type(space).__name__, **settings}
 
 
 def restored_settings(entry: JsonObject) -> Space:

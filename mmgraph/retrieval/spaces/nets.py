@@ -26,7 +26,8 @@ from mmgraph.retrieval.spaces.space import (
     Places,
     Space,
     check_pairs,
-    directions,
+    has_terms,
+    places_of,
 )
 
 _PICTURES = "pictures"
@@ -79,7 +80,7 @@ class NetSpace(Space):
         for texts in pairs.texts:
             text_map, coordinates = RowMap.fitted(texts, (), 0.0, pairs.seed)
             maps.append(text_map)
-            tables.append(np.where(_has_terms(texts)[:, None], coordinates, np.nan))
+            tables.append(np.where(has_terms(texts)[:, None], coordinates, np.nan))
         maps = [one.then(np.eye(len(one.offset))[:, : self.coordinates]) for one in maps]
         rows = _rows(*(table[:, : self.coordinates] for table in tables))
         encoder: tuple[str, dict[str, Any]] = (
@@ -129,16 +130,16 @@ class FittedNetSpace(FittedSpace):
     def pictures(self, features: Pictures) -> Places:
         """As :meth:`FittedSpace.pictures`."""
         rows = MultimodalData.of({_PICTURES: _image(self.picture_map(features))})
-        return directions(self.representation.represent(rows, (_PICTURES,)))
+        return places_of(self.representation.represent(rows, (_PICTURES,)))
 
     def texts(self, features: Sequence[sp.csr_array]) -> Places:
         """As :meth:`FittedSpace.texts`."""
         tables = [
-            np.where(_has_terms(rows)[:, None], side(rows), np.nan)
+            np.where(has_terms(rows)[:, None], side(rows), np.nan)
             for side, rows in zip(self.text_maps, features, strict=True)
         ]
         named = {_text_name(number): _image(table) for number, table in enumerate(tables)}
-        return directions(self.representation.represent(MultimodalData.of(named), tuple(named)))
+        return places_of(self.representation.represent(MultimodalData.of(named), tuple(named)))
 
     def parts(self) -> Parts:
         """As :meth:`FittedSpace.parts`."""
@@ -173,7 +174,3 @@ def _text_name(number: int) -> str:
 def _image(coordinates: np.ndarray) -> np.ndarray:
     """Coordinates as arrays, which nets see on one scale for all: the first ones vary most."""
     return np.asarray(coordinates, np.float32)[:, :, None]
-
-
-def _has_terms(rows: sp.csr_array) -> np.ndarray:
-    return np.diff(rows.indptr) > 0

@@ -15,6 +15,7 @@ from jaxtyping import Float32, Float64
 from mmgraph.graph.errors import FormatError
 from mmgraph.graph.memory_budget import check_required, default_memory_budget
 from mmgraph.predictors.stored.parts import Parts
+from mmgraph.retrieval.spaces.space import has_terms
 
 Rows: TypeAlias = Any
 """An ndarray, or a csr_array of scipy, which has no types."""
@@ -86,7 +87,7 @@ class RowMap:
         width = rows.shape[1]
         mean, scale = np.zeros(width, np.float32), np.ones(width, np.float32)
         if not sp.issparse(rows):
-            mean, deviation = rows.mean(0), rows.std(0)
+            mean, deviation = rows.mean(0, np.float64), rows.std(0, np.float64)
             of_block = np.repeat(widths, widths) * len(widths)
             varies = deviation > 1e-6 * np.maximum(abs(mean), 1e-6)
             scale = np.where(varies, 1 / np.where(varies, deviation, 1) / np.sqrt(of_block), 0)
@@ -96,11 +97,16 @@ class RowMap:
             *(np.zeros((0, 0), np.float32), np.zeros(0, np.float32), steepness),
         )
         scaled = draft._scaled(rows)
-        chosen = np.sort(generator.permutation(_distinct(scaled))[:MOST_LANDMARKS])
+        # Rows in which nothing is there are no rows: they lie at the mean.
+        there = has_terms(rows) if sp.issparse(rows) else np.ones(rows.shape[0], bool)
+        distinct = np.flatnonzero(there)[_distinct(scaled[there])]
+        chosen = np.sort(generator.permutation(distinct)[:MOST_LANDMARKS])
         landmarks = scaled[chosen]
         if steepness:
             among = _squared_distances(landmarks, landmarks)
-            typical = float(np.median(among[np.triu_indices(len(chosen), 1)])) or 1.0
+            typical = float(
+                np.median(among[np.triu_indices(len(chosen), 1)] if len(chosen) > 1 else 1)
+            )
             draft = replace(draft, steepness=steepness / typical)
         draft = replace(draft, landmarks=landmarks)
         variances, vectors = sl.eigh(draft._products(landmarks).astype(np.float64))
@@ -114,8 +120,11 @@ class RowMap:
         )
         # Landmarks are scaled already: products are taken with them as they are.
         coordinates = draft._placed(scaled).astype(np.float64)
-        offset = coordinates.mean(0)
-        return replace(draft, offset=np.asarray(offset, np.float32)), coordinates - offset
+        offset = coordinates[there].mean(0) if there.any() else coordinates.sum(0)
+        centred = (coordinates - offset) * there[:, None]
+        # What is a rounding error of equal rows is no coordinate.
+        centred[:, centred.std(0) < _SMALLEST * abs(coordinates).max(initial=0.0)] = 0
+        return replace(draft, offset=np.asarray(offset, np.float32)), centred
 
     def __call__(self, rows: Rows) -> Float32[np.ndarray, "rows width"]:
         """Return the coordinates of rows."""

@@ -9,10 +9,11 @@ from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from mmgraph.graph.errors import LearningError
 from mmgraph.predictors.stored.parts import Parts
+from mmgraph.retrieval.alignment.scores import directions
 
 Pictures = Float32[np.ndarray, "rows features"]
 Places = Float32[np.ndarray, "rows width"]
@@ -104,7 +105,11 @@ def check_pairs(pairs: Pairs) -> None:
         )
 
 
-def directions(rows: np.ndarray) -> Places:
+def has_terms(texts: sp.csr_array) -> Bool[np.ndarray, " rows"]:
+    """Return which rows have a term."""
+    return np.diff(texts.indptr) > 0
+
+
+def places_of(rows: np.ndarray) -> Places:
     """Return rows scaled to length one, in single precision; zero where they are zero."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1.0), np.float32)
+    return np.asarray(directions(rows), np.float32)

@@ -13,6 +13,7 @@ from jaxtyping import Bool
 from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.retrieval.texts.captions import Texts as Captions
 from mmgraph.retrieval.texts.features import FittedTexts, TextFeatures
+from mmgraph.retrieval.texts.word_splitting import split_words, units
 
 Text: TypeAlias = str | Sequence[str | None] | None
 """Of an item: a caption, several, or none."""
@@ -86,6 +87,10 @@ class LanguageTerms:
         """
         given = by_language(texts)
         for name in given:
+            if name != ONLY and ONLY in self.languages:
+                raise LearningError(
+                    f"texts were learned from without languages: leave out '{name}'"
+                )
             if name != ONLY:
                 check_choice("language", name, list(self.languages), LearningError)
         count = len(next(iter(given.values())))
@@ -114,8 +119,8 @@ class LanguageTerms:
 
 def _known_share(terms: FittedTexts, text: Text) -> float:
     shown = shown_text(text) or ""
-    unknown = len(terms.unknown_words(shown))
-    return 1 - unknown / max(len(shown.split()), unknown, 1)
+    asked = {unit for word in split_words(shown) for unit in units(word)}
+    return 1 - len(terms.unknown_words(shown)) / max(len(asked), 1)
 
 
 def _only(block: sp.csr_array, rows: Bool[np.ndarray, " rows"]) -> sp.csr_array:
