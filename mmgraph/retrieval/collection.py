@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
@@ -12,10 +12,8 @@ from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.retrieval.indices.exact import ExactIndex
 from mmgraph.retrieval.indices.index import Id, Index
 from mmgraph.retrieval.indices.neighbours import NeighbourIndex
-from mmgraph.retrieval.spaces.space import Places
+from mmgraph.retrieval.spaces.space import SIDES, Places, Side
 
-Side = Literal["images", "texts"]
-SIDES: tuple[Side, ...] = ("images", "texts")
 SEARCHES = ("auto", "exact", "neighbours")
 MOST_EXACT = 100_000
 """Beyond so many items an exact search takes more than some milliseconds."""

@@ -9,9 +9,15 @@ from jaxtyping import Bool, Float, Int64
 
 from mmgraph.data.splits import grouped_folds
 from mmgraph.graph.errors import LearningError
-from mmgraph.retrieval.collection import Side
 from mmgraph.retrieval.measures.calibration import MatchCalibration
-from mmgraph.retrieval.spaces.space import FEWEST_PAIRS, Pairs, Space, has_terms
+from mmgraph.retrieval.spaces.space import (
+    FEWEST_PAIRS,
+    SIDES,
+    Pairs,
+    Side,
+    Space,
+    has_terms,
+)
 
 _PARTS = 5
 _EQUAL = 1 - 1e-5
@@ -35,7 +41,7 @@ class Question(NamedTuple):
 QUESTIONS = tuple(
     Question(words, picture, find)
     for words, picture in ((True, False), (False, True), (True, True))
-    for find in ("images", "texts")
+    for find in SIDES
 )
 
 
@@ -89,7 +95,7 @@ def held_out_calibrations(
     told = pairs.rows(np.flatnonzero(held_out))
     places = {"images": fitted.pictures(told.pictures), "texts": fitted.texts(told.texts)}
     itself = np.eye(len(told.pictures), dtype=bool)
-    alike = _likeness(told)
+    alike = caption_likeness(told)
     same = itself | (alike > _EQUAL)
     if same.all():
         raise LearningError(
@@ -122,8 +128,8 @@ def _queries(places: dict[str, np.ndarray], question: Question) -> np.ndarray:
     return places["texts" if question.has_words else "images"]
 
 
-def _likeness(pairs: Pairs) -> Float[np.ndarray, "rows rows"]:
-    """The cosine of captions, a mean over the languages that both have."""
+def caption_likeness(pairs: Pairs) -> Float[np.ndarray, "rows rows"]:
+    """Return the cosine of captions, a mean over the languages that both have."""
     spoken = [has_terms(block).astype(np.float64) for block in pairs.texts]
     both = sum(np.outer(there, there) for there in spoken)
     total = sum((block @ block.T).toarray() for block in pairs.texts)

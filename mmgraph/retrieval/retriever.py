@@ -389,8 +389,7 @@ class Retriever(BaseEstimator):
         probabilities = calibration.probabilities(scores, len(index))[0]
         names = index.ids
         ids = [names[position] for position in positions[0]]
-        shown = [items[name] for name in ids]
-        captions, pictures = [item.caption for item in shown], [item.picture for item in shown]
+        captions, pictures = [items[i].caption for i in ids], [items[i].picture for i in ids]
         return Hits(ids, scores[0], probabilities, captions, pictures, unknown)
 
 

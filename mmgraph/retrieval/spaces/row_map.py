@@ -110,7 +110,7 @@ class RowMap:
             draft = replace(draft, steepness=steepness / typical)
         draft = replace(draft, landmarks=landmarks)
         variances, vectors = sl.eigh(draft._products(landmarks).astype(np.float64))
-        usable = variances > _SMALLEST * max(variances[-1], 0)
+        usable = variances > _SMALLEST * variances.max(initial=0)
         variances, vectors = variances[usable][::-1], vectors[:, usable][:, ::-1]
         weights = (vectors / np.sqrt(variances))[:, :_MOST_COORDINATES]
         draft = replace(
@@ -210,7 +210,8 @@ class RowMap:
         if self.steepness:
             return np.exp(-self.steepness * _squared_distances(scaled, self.landmarks))
         if not self.landmarks.shape[0]:
-            return np.asarray(scaled, np.float32)
+            silent = sp.issparse(scaled)
+            return np.zeros((scaled.shape[0], 0), "f4") if silent else np.asarray(scaled, "f4")
         products = scaled @ self.landmarks.T
         return np.asarray(products.toarray() if sp.issparse(products) else products, np.float32)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,6 +18,8 @@ from mmgraph.retrieval.alignment.scores import directions
 Pictures = Float32[np.ndarray, "rows features"]
 Places = Float32[np.ndarray, "rows width"]
 FEWEST_PAIRS = 10
+Side: TypeAlias = Literal["images", "texts"]
+SIDES: tuple[Side, ...] = ("images", "texts")
 
 
 class Pairs(NamedTuple):

@@ -123,3 +123,23 @@ def test_damaged_parts_are_refused():
     parts.numbers["picture_map.weights"] = parts.numbers["picture_map.weights"][:, :2]
     with pytest.raises(FormatError, match="picture_map"):
         FittedCanonicalSpace.restored(parts)
+
+
+def test_items_of_one_language_are_found_by_queries_in_another_as_well():
+    generator = np.random.default_rng(0)
+    meaning = generator.integers(4, size=200)
+    pictures = np.eye(4)[meaning] + 0.3 * generator.normal(size=(200, 4))
+    terms = sp.csr_array(np.eye(4, dtype="f4")[meaning])
+    in_first = np.arange(200) < 100
+    silent = [sp.diags_array((has).astype("f4")) @ terms for has in (in_first, ~in_first)]
+    blocks = tuple(sp.csr_array(block) for block in silent)
+    for block in blocks:
+        block.eliminate_zeros()
+    known = Pairs(pictures.astype("f4"), (4,), blocks, 0)
+    space = CanonicalSpace(width=3).fit(known)
+    nothing = sp.csr_array((4, 4), dtype="f4")
+    queries = space.texts([sp.csr_array(np.eye(4, dtype="f4")), nothing])
+    scores = queries @ space.pictures(known.pictures).T
+    first = np.argsort(-scores, axis=1)[:, :20]
+    assert (meaning[first] == np.arange(4)[:, None]).mean() > 0.9
+    assert 0.25 < in_first[first].mean() < 0.75
