@@ -208,6 +208,9 @@ _HOMES = {
     "write_report": "mmgraph.experiments.analysis.report",
 }
 
+_PARTS = ("datasets", "plots", "spatial")
+"""Packages that ``import mmgraph`` makes known, too."""
+
 __all__ = [
     "BayesianNetwork",
     "BayesianNetworkClassifier",
@@ -312,6 +315,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("mmgraph")
+    if name in _PARTS:
+        return importlib.import_module(f"mmgraph.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'mmgraph' has no attribute {name!r}")

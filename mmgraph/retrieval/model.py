@@ -73,6 +73,8 @@ class RetrievalModel:
         pictures, kind, space = settings
         rows, given = by_language(texts), listed(images)
         count = len(next(iter(rows.values())))
+        if not count:
+            raise LearningError("there are no pictures and texts to learn from")
         if len(given) != count:
             raise LearningError(f"there are {len(given)} images and {count} texts")
         codes = np.arange(count) if groups is None else coded_groups("group", groups).codes

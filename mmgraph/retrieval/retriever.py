@@ -10,12 +10,10 @@ import numpy as np
 from jaxtyping import Bool
 
 from mmgraph.graph.errors import (
-    EvidenceError,
     LearningError,
     NotFittedError,
     check_choice,
     needs,
-    warn_caller,
 )
 from mmgraph.retrieval.collection import (
     MOST_EXACT,
@@ -30,20 +28,19 @@ from mmgraph.retrieval.images.described import PictureFeatures, Progress
 from mmgraph.retrieval.indices.index import Id
 from mmgraph.retrieval.items import described_items
 from mmgraph.retrieval.model import RetrievalModel
+from mmgraph.retrieval.queries import check_query, unknown_words
 from mmgraph.retrieval.spaces.named import chosen_space
 from mmgraph.retrieval.spaces.space import Places, Space
 from mmgraph.retrieval.texts.features import TextFeatures
 from mmgraph.retrieval.texts.language_terms import Texts
 from mmgraph.retrieval.texts.named import text_features
-from mmgraph.retrieval.texts.word_splitting import split_words
 
 if TYPE_CHECKING:
     from mmgraph.retrieval.images.described import Images
     from mmgraph.retrieval.images.reading import Picture
 
 
-class UnknownWordsWarning(UserWarning):
-    """A query has words that no caption had which was learned from."""
+_CALIBRATED_HITS = 200
 
 
 with needs("retrieval", "scikit-learn", "retrievers"):
@@ -53,8 +50,8 @@ with needs("retrieval", "scikit-learn", "retrievers"):
 class Retriever(BaseEstimator):
     """Search of pictures by words, of words by pictures, and of pictures by both.
 
-    Pairs of pictures and texts are learned from (``fit``), other items are indexed (``index``) and
-    found (``search``). An item may have a picture, a text, or both.
+    Pairs are learned from (``fit``), other items indexed (``index``) and found (``search``). Items
+    have a picture, a text, or both.
 
     Parameters
     ----------
@@ -185,7 +182,6 @@ class Retriever(BaseEstimator):
             If there are no items, an item has neither picture nor text, or two have one id (which).
         FormatError
             If a picture cannot be read (which).
-        NotFittedError
         """
         check_choice("search", search, SEARCHES, LearningError)
         if search == "neighbours":  # before pictures are read for nothing
@@ -284,9 +280,10 @@ class Retriever(BaseEstimator):
             no hits.
         """
         collection = self._fitted_collection
-        words = [query] if isinstance(query, str) or query is None else list(query)
+        several = isinstance(query, list | tuple)
+        words: list[Any] = list(query) if several else [query]
         for number, text in enumerate(words):
-            _check_query(text, image, f"the query {number}" if len(words) > 1 else "the query")
+            check_query(text, image, f"the query {number}" if len(words) > 1 else "the query")
         places, has_words = self._query_places(words, image, language)
         if find is None:
             of_texts = not has_words.any() and image is not None
@@ -296,11 +293,14 @@ class Retriever(BaseEstimator):
             raise LearningError(f"no {find} are indexed: call index first")
         answers = [
             self._hits(
-                place, k, Question(known, image is not None, find), self._unknown(text, language)
+                place,
+                k,
+                Question(known, image is not None, find),
+                unknown_words(self._fitted.terms, text, language),
             )
             for place, known, text in zip(places, has_words.tolist(), words, strict=True)
         ]
-        return answers if query is not None and not isinstance(query, str) else answers[0]
+        return answers if several else answers[0]
 
     def picture_places(self, images: Images, progress: Progress | None = None) -> Places:
         """Return the places of pictures in the space: NaN where a row has none.
@@ -369,34 +369,15 @@ class Retriever(BaseEstimator):
             places = np.where(has_words[:, None], (places + picture) / 2, picture)
         return places, has_words
 
-    def _unknown(self, text: str | None, language: str | None) -> tuple[str, ...]:
-        unknown = self._fitted.terms.unknown_words(text, language) if text else ()
-        if unknown:
-            named = ", ".join(f"'{word}'" for word in unknown)
-            warn_caller(
-                f"no caption that was learned from has {named}: of unknown words at most groups of "
-                "letters count",
-                UnknownWordsWarning,
-            )
-        return unknown
-
     def _hits(self, place: Places, k: int, question: Question, unknown: tuple[str, ...]) -> Hits:
         index, items = self.collection_.indices[question.find], self.collection_.items
         if not place.any():
             return Hits([], np.zeros(0, np.float32), np.zeros(0), [], [], unknown)
-        positions, scores = index.search(place[None], k)
+        # Probabilities are told by as many hits, however few are asked for.
+        positions, scores = index.search(place[None], max(k, _CALIBRATED_HITS))
         calibration = self._fitted.calibrations[str(question)]
         probabilities = calibration.probabilities(scores, len(index))[0]
         names = index.ids
-        ids = [names[position] for position in positions[0]]
+        ids = [names[position] for position in positions[0, :k]]
         captions, pictures = [items[i].caption for i in ids], [items[i].picture for i in ids]
-        return Hits(ids, scores[0], probabilities, captions, pictures, unknown)
-
-
-def _check_query(text: object, image: object, which: str) -> None:
-    """Refuse what is no words, or holds none where there is no picture either."""
-    if text is not None and not isinstance(text, str):
-        raise EvidenceError(f"{which} is no text but {text!r:.60}: a picture is given by image=")
-    if image is None and not split_words(text or ""):
-        said = f": {text!r:.60} has no word" if (text or "").strip() else ""
-        raise EvidenceError(f"{which} is empty{said}: give words, a picture, or both")
+        return Hits(ids, scores[0, :k], probabilities[:k], captions, pictures, unknown)

@@ -1,6 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.base import clone
 
 import mmgraph as mm
 from mmgraph.graph.errors import (
@@ -10,13 +12,14 @@ from mmgraph.graph.errors import (
     MmgraphError,
     NotFittedError,
 )
-from mmgraph.retrieval.retriever import UnknownWordsWarning
+from mmgraph.retrieval.queries import UnknownWordsWarning
 from mmgraph.retrieval.spaces.canonical import CanonicalSpace
 from tests.retrieval.shapes import shape_pictures
 
 PICTURES, CAPTIONS = shape_pictures(8)
 OTHERS, SHOWN = shape_pictures(2, seed=1)
 FEATURES = mm.Retriever().picture_features(PICTURES)
+SPANISH = {"disc": "disco", "square": "cuadrado", "bar": "barra"}
 IDS = [f"picture {number}" for number in range(len(OTHERS))]
 
 
@@ -74,6 +77,17 @@ def test_a_sheet_of_hits_is_drawn(finder, tmp_path):
     assert sizes[1][1] > sizes[0][1]
     with pytest.raises(MmgraphError):
         finder.search("red disc", k=1).draw(tmp_path / "hits.xyz")
+
+
+def test_probabilities_do_not_depend_on_how_many_hits_are_asked_for(finder):
+    many = finder.search("red disc", k=24).probabilities
+    np.testing.assert_array_equal(finder.search("red disc", k=1).probabilities, many[:1])
+
+
+def test_pictures_of_one_colour_are_not_all_alike(finder):
+    plain = [np.full((9, 9, 3), colour, np.uint8) for colour in ((220, 0, 0), (0, 0, 220))]
+    one, other = finder.picture_places(plain)
+    assert one @ other < 0.9
 
 
 def test_several_queries_are_answered_one_by_one(finder):
@@ -168,6 +182,10 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path, finder, monkeypatch):
 def test_an_empty_query_is_refused(finder, query):
     with pytest.raises(EvidenceError, match="the query is empty"):
         finder.search(query)
+    with pytest.raises(EvidenceError, match="the query is no text but 5"):
+        finder.search(5)
+    with pytest.raises(EvidenceError, match="'!!!' has no word"):
+        finder.search("!!!")
     with pytest.raises(EvidenceError, match="the query 1 is empty"):
         finder.search(["red", ""])
 
@@ -203,3 +221,43 @@ def test_what_is_wrong_is_named(finder, tmp_path):
     assert len(finder.collection_) == 24
     with pytest.raises(LearningError, match="no images are indexed"):
         finder.index(texts=["red"]).search("red")
+
+
+def test_rows_go_by_their_order_whatever_labels_frames_have(learned):
+    frame = pd.DataFrame({"picture": list(OTHERS), "caption": SHOWN}).sample(frac=1, random_state=0)
+    finder = learned.index(frame["picture"], frame.index.to_numpy(), texts=frame["caption"])
+    for row in frame.index[:3]:
+        hits = finder.search(image=OTHERS[row], find="images", k=1)
+        assert (hits.ids, hits.captions) == ([row], [SHOWN[row]])
+    assert type(hits.ids[0]) is int
+
+
+def test_items_without_ids_are_numbered_on(learned):
+    finder = learned.index(OTHERS[:3]).add(OTHERS[3:5])
+    assert list(finder.collection_.items) == [0, 1, 2, 3, 4]
+    finder.delete(1)
+    finder.delete(name for name in (0, 4))
+    assert list(finder.collection_.items) == [2, 3]
+
+
+def test_several_languages_are_asked_by_name_or_by_their_words():
+    colours = {"red": "rojo", "green": "verde", "blue": "azul", "yellow": "amarillo"}
+    spanish = [
+        f"{SPANISH[caption.split()[1]]} {colours[caption.split()[0]]}" for caption in CAPTIONS
+    ]
+    finder = mm.Retriever().fit(FEATURES, {"en": CAPTIONS, "es": spanish})
+    finder.index(OTHERS, IDS, texts={"en": SHOWN, "es": [None] * len(SHOWN)})
+    english = finder.search("red disc", k=2)
+    for hits in (
+        finder.search("disco rojo", k=2),
+        finder.search("disco rojo", k=2, language="es"),
+    ):
+        assert set(hits.ids) == set(english.ids)
+        assert hits.unknown_words == ()
+    with pytest.raises(LearningError, match="unknown language 'esp'; did you mean 'es'"):
+        finder.search("disco", language="esp")
+
+
+def test_what_serves_scikit_learn_serves_here(learned):
+    assert clone(learned).get_params() == learned.get_params()
+    assert learned.get_params()["text"] == "words_and_letters"

@@ -19,7 +19,7 @@ def index(
     output: Annotated[Path, typer.Option(help="A directory NAME.mmgraph.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Learn from pictures with captions how both belong together, and index all of the pictures.
+    """Learn from pictures with captions how both belong together, and index them.
 
     `mmgraph search` finds them by words, or by other pictures.
 

@@ -52,7 +52,8 @@ def search(
     if picture is not None and drawn:
         hits.draw(picture, words or "", image=image)
     if as_json:
-        print_json({"model": model, "hits": hits.records()})
+        unknown = list(hits.unknown_words)
+        print_json({"model": model, "unknown_words": unknown, "hits": hits.records()})
     else:
         records = [{**record, "caption": record["caption"] or ""} for record in hits.records()]
         rows = [[record[name] for name in _COLUMNS] for record in records]

@@ -25,6 +25,8 @@ _COLOUR_DEVIATION = 12.0
 """How far from a named colour, in CIELAB, pixels are still somewhat of it."""
 _FOREGROUND_DISTANCE = 20.0
 """From so far from the colour of the corner, in CIELAB, a pixel is surely no background."""
+_LEAST_FOREGROUND = 0.002
+"""The share of a picture that is no background at least."""
 _XYZ = (
     (0.4124564, 0.3575761, 0.1804375),
     (0.2126729, 0.7151522, 0.0721750),
@@ -59,6 +61,8 @@ class Pixels(ImageFeatures):
         background = colours[:, :, :1, :1]
         distance = (colours - background).pow(2).sum(1).sqrt()
         foreground = (distance / _FOREGROUND_DISTANCE).clamp(0, 1)
+        # A picture of one colour is all that colour, not all background.
+        foreground[foreground.mean((1, 2)) < _LEAST_FOREGROUND] = 1
         outline = _filled(foreground)
         named = _named_shares(colours)
         edges = _edges(colours / 100, _DIRECTIONS, signed=True)
