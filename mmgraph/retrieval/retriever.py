@@ -280,8 +280,7 @@ class Retriever(BaseEstimator):
             no hits.
         """
         collection = self._fitted_collection
-        several = isinstance(query, list | tuple)
-        words: list[Any] = list(query) if several else [query]
+        words: list[Any] = list(query) if isinstance(query, list | tuple) else [query]
         for number, text in enumerate(words):
             check_query(text, image, f"the query {number}" if len(words) > 1 else "the query")
         places, has_words = self._query_places(words, image, language)
@@ -291,16 +290,12 @@ class Retriever(BaseEstimator):
         check_choice("find", find, SIDES, LearningError)
         if not len(collection.indices[find]):
             raise LearningError(f"no {find} are indexed: call index first")
-        answers = [
-            self._hits(
-                place,
-                k,
-                Question(known, image is not None, find),
-                unknown_words(self._fitted.terms, text, language),
-            )
-            for place, known, text in zip(places, has_words.tolist(), words, strict=True)
-        ]
-        return answers if several else answers[0]
+        answers = []
+        for place, known, text in zip(places, has_words.tolist(), words, strict=True):
+            unknown = unknown_words(self._fitted.terms, text, language)
+            question = Question(known, image is not None, find)
+            answers.append(self._hits(place, k, question, unknown))
+        return answers if isinstance(query, list | tuple) else answers[0]
 
     def picture_places(self, images: Images, progress: Progress | None = None) -> Places:
         """Return the places of pictures in the space: NaN where a row has none.
