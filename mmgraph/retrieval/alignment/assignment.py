@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ def assignment(
     temperature: float | None = None,
     known_pairs: Any = None,
     standardise: bool = True,
+    widths: Sequence[int] | None = None,
     csls: int = 0,
     max_iterations: int = 1000,
 ) -> Alignment:
@@ -60,6 +61,8 @@ def assignment(
         likely; nothing else is learned from them.
     standardise : bool
         Whether the features of a and those of b are each standardised first.
+    widths : sequence of int, optional
+        Of kinds of features side by side, which then count equally (``ImageFeatures.widths``).
     csls : int
         Of how many neighbours the mean score is taken from each score, so that items that are near
         to everything attract less; 0 for none.
@@ -77,7 +80,7 @@ def assignment(
     else:
         sides = []
         for rows in checked_pair(a, b):
-            shift, scale = standardisation(rows) if standardise else (0.0, 1.0)
+            shift, scale = standardisation(rows, widths) if standardise else (0.0, 1.0)
             sides.append(directions((rows - shift) * scale))
         scores = sides[0] @ sides[1].T
     if csls:

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 
 _MOST_EXACT = 10
 """Items of the smaller side up to which all matchings are summed."""
-_TOLERANCE = 1e-5
+_TOLERANCE = 1e-4
 _LARGEST, _SMALLEST = 1e150, 1e-150
 
 Pairs = Float64[np.ndarray, "rows columns"]
@@ -39,7 +39,7 @@ def matching_marginals(log_odds: Pairs, partial: bool, max_iterations: int) -> M
     partial : bool
         Whether any item may have no partner. Otherwise each of the smaller side has one.
     max_iterations : int
-        Unless no probability moves by more than 1e-5 before.
+        Unless no probability moves by more than 1e-4 before.
     """
     if min(log_odds.shape) > _MOST_EXACT:
         return propagated(log_odds, partial, max_iterations)

@@ -69,13 +69,18 @@ class PartClusters:
 
     @classmethod
     def of(
-        cls, bags: Sequence[Parts], clusters: int | None, concentration: float, seed: int
+        cls,
+        bags: Sequence[Parts],
+        clusters: int | None,
+        concentration: float,
+        widths: Sequence[int] | None,
+        seed: int,
     ) -> PartClusters:
         """Return the clusters of the parts of many items."""
         rows = np.concatenate(bags)
         if rows.ndim == 1:
             return cls(tuple(np.unique(rows).tolist()))
-        shift, scale = standardisation(rows)
+        shift, scale = standardisation(rows, widths)
         centres = directions((rows - shift) * scale)
         count = clusters or MOST_EXEMPLARS
         if count < len(rows):

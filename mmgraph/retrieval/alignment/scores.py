@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,15 +48,27 @@ def checked_pair(a: Any, b: Any) -> tuple[Rows, Rows]:
     return first, second
 
 
-def standardisation(rows: Rows) -> tuple[Float64[np.ndarray, "features"], ...]:
+def standardisation(
+    rows: Rows, widths: Sequence[int] | None = None
+) -> tuple[Float64[np.ndarray, "features"], ...]:
     """Return by what features are shifted, and then scaled, to mean zero and variance one.
 
     What all of one side have in common, say the style of its drawings, says nothing of a match.
-    Constant features become zero.
+    Constant features become zero. Kinds of features that lie side by side, with such ``widths``,
+    then count equally, however wide they are.
+
+    Raises
+    ------
+    MmgraphError
+        If the widths are not above zero with the number of features as their sum.
     """
+    sizes = np.array([rows.shape[1]] if widths is None else widths)
+    if sizes.min(initial=1) < 1 or sizes.sum() != rows.shape[1]:
+        raise MmgraphError(f"widths add up to the {rows.shape[1]} features, not {widths}")
     deviation = rows.std(0)
     varies = deviation > 1e-9 * np.abs(rows).max(0)  # else it is a rounding error
-    return rows.mean(0), varies / np.where(varies, deviation, 1.0)
+    scale = varies / np.where(varies, deviation, 1.0)
+    return rows.mean(0), scale / np.sqrt(np.repeat(sizes, sizes))
 
 
 def directions(rows: Rows) -> Rows:

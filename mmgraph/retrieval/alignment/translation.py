@@ -99,6 +99,7 @@ def translation(
     *,
     clusters: int | None = None,
     concentration: float = 12.5,
+    widths: Sequence[int] | None = None,
     null: float = 0.2,
     smoothing: float = 20.0,
     max_iterations: int = 100,
@@ -122,6 +123,8 @@ def translation(
     concentration : float
         How fast membership falls with the angle to a cluster: as exp(concentration cosine), of
         vectors that are standardised first.
+    widths : sequence of int, optional
+        Of kinds of features side by side, which then count equally (``ImageFeatures.widths``).
     null : float
         How probably a word goes with no part.
     smoothing : float
@@ -153,7 +156,7 @@ def translation(
     for row, caption in zip(bags, captions, strict=True):
         for word in caption:
             row[place[word]] += 1
-    known = PartClusters.of(parts, clusters, concentration, seed)
+    known = PartClusters.of(parts, clusters, concentration, widths, seed)
     # No match is one more cluster, the last.
     mixing = np.c_[(1 - null) * known.mixing(parts), np.full(len(parts), null)]
     frequencies = bags.sum(0) / bags.sum()

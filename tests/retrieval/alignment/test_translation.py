@@ -37,7 +37,7 @@ def pictures(kind, rng):
 def test_counts_and_alignments_are_those_of_the_shared_inference(kind):
     rng = np.random.default_rng(0)
     parts, captions = pictures(kind, rng)
-    clusters = PartClusters.of(checked_parts(parts), 4, 2.0, 0)
+    clusters = PartClusters.of(checked_parts(parts), 4, 2.0, None, 0)
     table = rng.dirichlet(np.ones(5), len(clusters.names) + 1)
     bags = np.array([[caption.count(word) for word in "vwxyz"] for caption in captions], float)
     mixing = np.c_[0.7 * clusters.mixing(parts), np.full(5, 0.3)]
