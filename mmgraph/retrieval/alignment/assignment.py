@@ -22,8 +22,10 @@ from mmgraph.retrieval.alignment.scores import (
     standardisation,
 )
 
-_TEMPERATURES = (0.02, 2.0)
+_TEMPERATURES = (0.05, 2.0)
 """Where a temperature is searched, in standard deviations of the scores."""
+_SEARCHED = 100
+"""Iterations for each temperature that is tried; more change the likelihood little."""
 
 Places = Int64[np.ndarray, "pairs 2"]
 
@@ -96,8 +98,8 @@ def assignment(
     if not partial:
         _best_pairs(scores, partial)  # for its error, before anything takes time
 
-    def soft(heat: float) -> MatchingMarginals:
-        return matching_marginals(scores / heat - offset, partial, max_iterations)
+    def soft(heat: float, iterations: int = max_iterations) -> MatchingMarginals:
+        return matching_marginals(scores / heat - offset, partial, iterations)
 
     if known_pairs is not None and temperature is None:
         heat = _likeliest_temperature(scores, soft, _checked_places(known_pairs, scores))
@@ -152,14 +154,14 @@ def _checked_places(known_pairs: Any, scores: Scores) -> Places:
 
 
 def _likeliest_temperature(
-    scores: Scores, soft: Callable[[float], MatchingMarginals], known: Places
+    scores: Scores, soft: Callable[..., MatchingMarginals], known: Places
 ) -> float:
     """Return the temperature under whose probabilities the known pairs are most likely."""
     unit = float(scores[np.isfinite(scores)].std()) or 1.0
 
     def loss(logarithm: float) -> float:
-        likely = soft(unit * np.exp(logarithm)).pairs[known[:, 0], known[:, 1]]
+        likely = soft(unit * np.exp(logarithm), _SEARCHED).pairs[known[:, 0], known[:, 1]]
         return -float(np.log(np.maximum(likely, 1e-300)).mean())
 
-    found = minimize_scalar(loss, bounds=np.log(_TEMPERATURES), options={"xatol": 0.02})
+    found = minimize_scalar(loss, bounds=np.log(_TEMPERATURES), options={"xatol": 0.03})
     return unit * float(np.exp(found.x))

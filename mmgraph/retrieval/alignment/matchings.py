@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
+from mmgraph.inference.numerics.compiling import compiled
+
 _MOST_EXACT = 10
 """Items of the smaller side up to which all matchings are summed."""
 _TOLERANCE = 1e-4
@@ -72,29 +74,54 @@ def _summed(log_odds: Pairs, partial: bool) -> Pairs:
 def propagated(log_odds: Pairs, partial: bool, max_iterations: int) -> MatchingMarginals:
     """Return the Bethe approximation of :func:`matching_marginals` for any number of items."""
     rows, columns = log_odds.shape
-    best = log_odds.max(1, keepdims=True)
+    best = log_odds.max(1)
     best = np.where(np.isfinite(best), best, 0.0)
-    odds = np.exp(log_odds - best)  # of each row in its own unit, so that none overflows
+    odds = np.exp(log_odds - best[:, None])  # of each row in its own unit, so that none overflows
     alone = np.exp(-np.maximum(best, -300.0)) * (partial or rows > columns)
     forward, pairs, change, iterations = np.ones(odds.shape), np.zeros(odds.shape), np.inf, 0
     while change > _TOLERANCE and iterations < max_iterations:
-        others = _others(odds * forward, 0) + (partial or columns > rows)
-        reached = odds / np.maximum(others, _SMALLEST)
-        before, sums = pairs, reached.sum(1, keepdims=True) + alone
-        pairs = reached / np.maximum(sums, _SMALLEST)
-        change = float(np.abs(pairs - before).max())
-        message = np.minimum(1 / np.maximum(_others(reached, 1) + alone, _SMALLEST), _LARGEST)
-        forward = (forward + message) / 2 if iterations else message
+        damping = 0.5 if iterations else 0.0
+        change = _iterate(odds, alone, float(partial or columns > rows), damping, forward, pairs)
         iterations += 1
     return MatchingMarginals(pairs, change <= _TOLERANCE, iterations)
 
 
-def _others(values: Pairs, axis: int) -> Pairs:
-    """Return the sum along an axis of all values but each."""
-    largest = np.expand_dims(values.argmax(axis), axis)
-    others = values.sum(axis, keepdims=True) - values
-    # Of the largest the difference is a rounding error, if it is nearly everything.
-    rest = values.copy()
-    np.put_along_axis(rest, largest, 0.0, axis)
-    np.put_along_axis(others, largest, rest.sum(axis, keepdims=True), axis)
-    return others
+@compiled
+def _iterate(
+    odds: Pairs,
+    alone: Float64[np.ndarray, "rows"],
+    column_alone: float,
+    damping: float,
+    forward: Pairs,
+    pairs: Pairs,
+) -> float:
+    """Send messages to the columns and back; return by how much a probability changes at most.
+
+    A message has the sum of all others. The largest is left out of sums, not subtracted: of what
+    it leaves nothing would remain but a rounding error.
+    """
+    largest, rest = np.zeros(odds.shape[1]), np.zeros(odds.shape[1])
+    place = np.full(odds.shape[1], -1)
+    for i in range(odds.shape[0]):
+        for j in range(odds.shape[1]):
+            sent = odds[i, j] * forward[i, j]
+            rest[j] += min(sent, largest[j])
+            if sent > largest[j]:
+                largest[j], place[j] = sent, i
+    change, reached = 0.0, np.empty(odds.shape[1])
+    for i in range(odds.shape[0]):
+        most, others, best = 0.0, 0.0, -1
+        for j in range(odds.shape[1]):
+            left = 0.0 if place[j] == i else largest[j] - odds[i, j] * forward[i, j]
+            reached[j] = odds[i, j] / max(column_alone + rest[j] + left, _SMALLEST)
+            others += min(reached[j], most)
+            if reached[j] > most:
+                most, best = reached[j], j
+        for j in range(odds.shape[1]):
+            probability = reached[j] / max(alone[i] + others + most, _SMALLEST)
+            change = max(change, abs(probability - pairs[i, j]))
+            pairs[i, j] = probability
+            left = 0.0 if j == best else most - reached[j]
+            message = min(1 / max(alone[i] + others + left, _SMALLEST), _LARGEST)
+            forward[i, j] = damping * forward[i, j] + (1 - damping) * message
+    return change
