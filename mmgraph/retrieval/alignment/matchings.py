@@ -83,7 +83,9 @@ def propagated(log_odds: Pairs, partial: bool, max_iterations: int) -> MatchingM
         damping = 0.5 if iterations else 0.0
         change = _iterate(odds, alone, float(partial or columns > rows), damping, forward, pairs)
         iterations += 1
-    return MatchingMarginals(pairs, change <= _TOLERANCE, iterations)
+    # Odds that underflow may leave rows without a column that another has.
+    fits = bool(pairs.sum(0).max() < 1.01)
+    return MatchingMarginals(pairs, fits and change <= _TOLERANCE, iterations)
 
 
 @compiled

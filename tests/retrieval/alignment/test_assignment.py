@@ -155,5 +155,8 @@ def test_what_has_not_converged_is_said():
     with pytest.warns(ConvergenceWarning, match="have not converged in 2 iterations"):
         found = align(np.random.default_rng(0).normal(size=(12, 12)), max_iterations=2)
     assert not found.converged
+    hub = np.where(np.arange(12) == 0, 5000.0, np.eye(12))
+    with pytest.warns(ConvergenceWarning, match="raise the temperature"):
+        assert len(align(hub).pairs) == 12
     with pytest.raises(MmgraphError, match="too many for a picture"):
         align(np.eye(201), temperature=0.1).draw("large.png")
