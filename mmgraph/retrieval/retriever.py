@@ -29,8 +29,10 @@ from mmgraph.retrieval.indices.index import Id
 from mmgraph.retrieval.items import described_items
 from mmgraph.retrieval.model import RetrievalModel
 from mmgraph.retrieval.queries import check_query, unknown_words
+from mmgraph.retrieval.spaces.explanation import Reason, reasons
 from mmgraph.retrieval.spaces.named import chosen_space
 from mmgraph.retrieval.spaces.space import Places, Space
+from mmgraph.retrieval.spaces.tag_network import FittedTagNetworkSpace
 from mmgraph.retrieval.texts.features import TextFeatures
 from mmgraph.retrieval.texts.language_terms import Texts
 from mmgraph.retrieval.texts.named import text_features
@@ -296,6 +298,26 @@ class Retriever(BaseEstimator):
             question = Question(known, image is not None, find)
             answers.append(self._hits(place, k, question, unknown))
         return answers if isinstance(query, list | tuple) else answers[0]
+
+    def explain(self, query: str, image: Picture, *, language: str | None = None) -> list[Reason]:
+        """Return why a picture matches words, those first that say most for it.
+
+        Raises
+        ------
+        LearningError
+            If the representation is not ``"network"``, whose tags and clusters have names.
+        FormatError
+            If the picture cannot be read.
+        """
+        space = self._fitted.space
+        if not isinstance(space, FittedTagNetworkSpace):
+            raise LearningError("matches are explained by the representation 'network' alone")
+        check_query(query, None, "the query")
+        terms, described = self._fitted.terms, self._fitted.pictures
+        given: Any = image if described.is_row(image) else [image]
+        names = [fitted.names for fitted in terms.languages.values()]
+        texts: Texts = [query] if language is None else {language: [query]}
+        return reasons(space, names, described.features(given), terms.features(texts))
 
     def picture_places(self, images: Images, progress: Progress | None = None) -> Places:
         """Return the places of pictures in the space: NaN where a row has none.

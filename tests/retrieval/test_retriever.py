@@ -14,6 +14,7 @@ from mmgraph.graph.errors import (
 )
 from mmgraph.retrieval.queries import UnknownWordsWarning
 from mmgraph.retrieval.spaces.canonical import CanonicalSpace
+from mmgraph.retrieval.spaces.machine import MachineSpace
 from tests.retrieval.shapes import shape_pictures
 
 PICTURES, CAPTIONS = shape_pictures(8)
@@ -261,3 +262,39 @@ def test_several_languages_are_asked_by_name_or_by_their_words():
 def test_what_serves_scikit_learn_serves_here(learned):
     assert clone(learned).get_params() == learned.get_params()
     assert learned.get_params()["text"] == "words_and_letters"
+
+
+@pytest.fixture(scope="module")
+def network() -> mm.Retriever:
+    return mm.Retriever("network", text="words").fit(FEATURES, CAPTIONS)
+
+
+def test_a_network_of_tags_says_why(network, learned):
+    words = [reason.word for reason in network.explain("red disc", PICTURES[0])]
+    assert sorted(words) == ["disc", "red"]
+    red = PICTURES[CAPTIONS.index("red disc")]
+    first = network.explain("red disc", red)[0]
+    assert first.nats > 0
+    assert f"'{first.word}' is likely in this picture" in str(first)
+    with pytest.raises(LearningError, match="by the representation 'network' alone"):
+        learned.explain("red disc", red)
+
+
+@pytest.mark.parametrize(
+    "representation", ["network", pytest.param("joint", marks=pytest.mark.slow)]
+)
+def test_models_of_both_find_and_are_stored(representation, network, tmp_path):
+    finder = (
+        network
+        if representation == "network"
+        else mm.Retriever(MachineSpace(variates=8, joint=16, epochs=2, steps=100)).fit(
+            FEATURES, CAPTIONS
+        )
+    )
+    finder.index(OTHERS, IDS, texts=SHOWN)
+    hits = finder.search("red disc", k=4)
+    assert "red disc" in hits.captions
+    finder.save(tmp_path / "shop.mmgraph")
+    again = mm.read(tmp_path / "shop.mmgraph").search("red disc", k=4)
+    assert again.ids == hits.ids
+    np.testing.assert_array_equal(again.scores, hits.scores)

@@ -19,7 +19,7 @@ from mmgraph.predictors.stored.parts import Parts
 from mmgraph.predictors.stored.tempered import graph_parts, restored_graph_of
 from mmgraph.retrieval.spaces.canonical import CanonicalSpace, FittedCanonicalSpace
 from mmgraph.retrieval.spaces.row_map import RowMap
-from mmgraph.retrieval.spaces.space import FittedSpace, Pairs, Pictures, Places, Space, directions
+from mmgraph.retrieval.spaces.space import FittedSpace, Pairs, Pictures, Places, Space, places_of
 
 Variates = Float32[np.ndarray, "rows variates"]
 _PICTURE, _JOINT = "picture", "joint"
@@ -139,8 +139,8 @@ class FittedMachineSpace(FittedSpace):
             block = slice(first, first + _BLOCK_ROWS)
             given = {name: table[block] for name, table in rows.items()}
             means = self.machine.impute(given, names).means
-            sides = [directions(means[name].numpy()) for name in names]
-            places[block] = directions(np.concatenate(sides, axis=1))
+            sides = [places_of(means[name].numpy()) for name in names]
+            places[block] = places_of(np.concatenate(sides, axis=1))
         return places
 
     def parts(self) -> Parts:

@@ -9,8 +9,10 @@ from typing import Any
 from mmgraph.formats.json_object import JsonObject
 from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.retrieval.spaces.canonical import CanonicalSpace, FittedCanonicalSpace
+from mmgraph.retrieval.spaces.machine import FittedMachineSpace, MachineSpace
 from mmgraph.retrieval.spaces.nets import FittedNetSpace, NetSpace
 from mmgraph.retrieval.spaces.space import FittedSpace, Space
+from mmgraph.retrieval.spaces.tag_network import FittedTagNetworkSpace, TagNetworkSpace
 
 SPACES: Mapping[str, Space] = {
     "cca": CanonicalSpace(),
@@ -18,9 +20,12 @@ SPACES: Mapping[str, Space] = {
     "contrastive": NetSpace("contrastive"),
     "cosine": NetSpace("cosine"),
     "deep_cca": NetSpace("deep_cca"),
+    "joint": MachineSpace(),
+    "network": TagNetworkSpace(),
 }
 FITTED: Mapping[str, type[FittedSpace]] = {
-    kind.name: kind for kind in (FittedCanonicalSpace, FittedNetSpace)
+    kind.name: kind
+    for kind in (FittedCanonicalSpace, FittedNetSpace, FittedMachineSpace, FittedTagNetworkSpace)
 }
 """The kinds of fitted spaces, by their names in files."""
 _SETTINGS: Mapping[str, type[Space]] = {

@@ -21,7 +21,7 @@ from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.predictors.stored.parts import Parts
 from mmgraph.predictors.stored.tempered import graph_parts, restored_graph_of
 from mmgraph.retrieval.spaces.canonical import CanonicalSpace, FittedCanonicalSpace
-from mmgraph.retrieval.spaces.space import FittedSpace, Pairs, Pictures, Places, Space, directions
+from mmgraph.retrieval.spaces.space import FittedSpace, Pairs, Pictures, Places, Space, places_of
 
 Presence = Bool[np.ndarray, "rows tags"]
 Memberships = Float64[np.ndarray, "rows clusters"]
@@ -189,11 +189,11 @@ class FittedTagNetworkSpace(FittedSpace):
 
     def pictures(self, features: Pictures) -> Places:
         """As :meth:`FittedSpace.pictures`."""
-        return directions(np.log(self.memberships(features) @ self.chances / self.overall))
+        return places_of(np.log(self.memberships(features) @ self.chances / self.overall))
 
     def texts(self, features: Sequence[sp.csr_array]) -> Places:
         """As :meth:`FittedSpace.texts`."""
-        return directions(self.tag_weights(features).toarray())
+        return places_of(self.tag_weights(features).toarray())
 
     def tag_weights(self, features: Sequence[sp.csr_array]) -> sp.csr_array:
         """Return the weights of the tags in texts, ``(rows, tags)``."""

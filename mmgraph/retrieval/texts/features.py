@@ -144,6 +144,11 @@ class FittedTexts:
         """How many terms there are."""
         return sum(len(table.idf_) for table in self.tables)
 
+    @property
+    def names(self) -> list[str]:
+        """The terms, column by column."""
+        return [str(name) for table in self.tables for name in table.get_feature_names_out()]
+
     def features(self, texts: Texts) -> sp.csr_array:
         """Return float32 rows of length one, ``(items, width)``.
 
