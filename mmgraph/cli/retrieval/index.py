@@ -51,6 +51,6 @@ def index(
             features, data.ids, texts=data.texts, files=data.files, search=declared.search
         )
         finder.save(output)
-    count = len(data)
+    count = sum(picture is not None for picture in data.pictures)
     record = {"declaration": str(declaration), "output": str(output), "pictures": count}
     print_written(as_json, record, f"wrote {output}: {count} pictures to be searched")
