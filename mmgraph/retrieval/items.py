@@ -26,7 +26,7 @@ def described_items(
     images: Images | None,
     ids: Sequence[Id] | None,
     texts: Texts | None,
-    files: Sequence[str | os.PathLike[str]] | None = None,
+    files: Sequence[str | os.PathLike[str] | None] | None = None,
     progress: Progress | None = None,
     *,
     first: int = 0,

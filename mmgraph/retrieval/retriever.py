@@ -158,7 +158,7 @@ class Retriever(BaseEstimator):
         ids: Sequence[Id] | None = None,
         *,
         texts: Texts | None = None,
-        files: Sequence[str | os.PathLike[str]] | None = None,
+        files: Sequence[str | os.PathLike[str] | None] | None = None,
         search: str = "auto",
         progress: Progress | None = None,
     ) -> Self:
@@ -170,7 +170,7 @@ class Retriever(BaseEstimator):
         ids : sequence of str or int, optional
             Each item's own; by default files' names where all are different, or numbers from 0.
         texts : as of :meth:`fit`, optional
-        files : sequence of path, optional
+        files : sequence of (path or None), optional
             Where the pictures lie, to be shown with hits, if ``images`` are their features.
         search : {"auto", "exact", "neighbours"}
             Whether each item is compared with a query, or usearch finds nearly all of the best; by
@@ -202,7 +202,7 @@ class Retriever(BaseEstimator):
         ids: Sequence[Id] | None = None,
         *,
         texts: Texts | None = None,
-        files: Sequence[str | os.PathLike[str]] | None = None,
+        files: Sequence[str | os.PathLike[str] | None] | None = None,
     ) -> Self:
         """Index more items, all or none, as :meth:`index`; return the retriever."""
         collection = self._fitted_collection

@@ -51,6 +51,6 @@ def index(
             features, pairs.ids, texts=pairs.texts, files=pairs.images, search=declared.search
         )
         finder.save(output)
-    count = len(pairs.images)
+    count = sum(image is not None for image in pairs.images)
     record = {"declaration": str(declaration), "output": str(output), "pictures": count}
     print_written(as_json, record, f"wrote {output}: {count} pictures to be searched")

@@ -40,7 +40,8 @@ def new(
 
     The table is read by its schema first, so that what does not fit is said now. All entries have
     their defaults, and comments say what they mean. A declaration of the kind retrieval is for
-    `mmgraph index`: its captions.csv has the columns file, caption and perhaps group.
+    `mmgraph index`: its captions.csv has the columns file, caption (or one for each language, such
+    as en and zh), and perhaps id and group.
 
     Example: mmgraph new classification rows.csv --schema schema.toml > my.toml
     """
@@ -73,10 +74,13 @@ def _retrieval(folder: Path, output: Path | None) -> _Written:
     from mmgraph.experiments.retrieval.template import declaration_text
 
     pictures = read_captioned_folder(folder)
-    captioned = sum(map(bool, pictures.texts))
+    texts = pictures.texts
+    by_item = zip(*texts.values(), strict=True) if isinstance(texts, dict) else texts
+    there = [image is not None for image in pictures.images]
+    captioned = sum(here and any(item) for here, item in zip(there, by_item, strict=True))
     text = declaration_text(_place(folder, output))
-    record = {"pictures": len(pictures.images), "captioned": captioned}
-    return text, record, f"{len(pictures.images)} pictures, {captioned} of them with captions"
+    record = {"pictures": sum(there), "captioned": captioned}
+    return text, record, f"{sum(there)} pictures, {captioned} of them with captions"
 
 
 def _classification(

@@ -21,7 +21,8 @@ def declaration_text(folder: str) -> str:
 kind = "retrieval"
 
 [data]
-# From the directory of this file; its captions.csv has the columns file, caption, perhaps group.
+# From the directory of this file; its captions.csv has the columns file, caption (or one for each
+# language), perhaps id and group.
 folder = {json.dumps(folder, ensure_ascii=False)}
 
 [retrieval]
