@@ -91,10 +91,10 @@ class SearchData:
         return [int(code) for code in self.groupings[GROUPED]]
 
     @property
-    def files(self) -> list[Path] | None:
-        """The files of the pictures, if they are in some."""
-        files = [one for one in self.pictures if isinstance(one, Path)]
-        return files if len(files) == len(self) else None
+    def files(self) -> list[Path | None] | None:
+        """The files of the pictures, if they are in some; None of an item without a picture."""
+        files = [one if isinstance(one, Path) else None for one in self.pictures]
+        return files if any(files) else None
 
     def caption(self, row: int) -> str:
         """Return the caption of a picture in the first language, several as one."""

@@ -27,8 +27,8 @@ class Reason:
     probability, usual : float
         Of the word given the picture, and where nothing is known.
     nats : float
-        How much the word, given those before it in the query, adds to the logarithm of what the
-        query is more probable given the picture than for all; they add up to that.
+        How much the word, given those before it in the order of terms, adds to the logarithm of
+        what the query is more probable given the picture than for all; they add up to that.
     cluster : int
         The cluster of pictures through which the word is most probable in the picture.
     looks_like : tuple of str
