@@ -39,6 +39,15 @@ COLUMNS = {
     ),
 }  # fmt: skip
 """What the table of each kind shows of a row; of others everything."""
+SEARCH_FIGURES = (
+    ("recall_at_1", "recall_at_10", "recall_at_10_by_chance"),
+    ("average_precision", "average_precision_by_chance"),
+    ("log_loss", "prior_log_loss", "debiased_calibration_error"),
+    ("overlap",),
+    ("gain_over_picture", "gain_over_words"),
+    ("colour_right", "garment_right"),
+)
+"""The figures of searches that stand in one table."""
 _NOTE = """\
 ± is the standard error: over rows, or in a split by groups over the groups. ECE
 is the expected calibration error; debiased: without what noise adds to it; by
@@ -83,6 +92,8 @@ def run(
         columns = tuple(c for c in columns if any(c in row for row in rows))
     if report["kind"] == "comparison":
         print_comparison(rows, _title(report))
+    elif report["kind"] == "retrieval":
+        print_searches(rows, _title(report))
     else:
         print_rows(columns, rows, _title(report))
     if "calibration_error_by_chance" in columns:
@@ -124,6 +135,18 @@ def print_comparison(rows: Sequence[Mapping[str, Any]], title: str) -> None:
         print_rows(COLUMNS["comparison"], asked, place)
 
 
+def print_searches(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Print a table for each split, features of pictures, and kind of figures."""
+    typer.echo(title)
+    for split, image in dict.fromkeys((row["split"], tuple(row["image"])) for row in rows):
+        here = [r for r in rows if (r["split"], tuple(r["image"])) == (split, image)]
+        for figures in SEARCH_FIGURES:
+            asked = [row for row in here if figures[0] in row]
+            if asked:
+                place = f"Split {split}, pictures by {' + '.join(image)}:"
+                print_rows(("question", "model", *figures), asked, place)
+
+
 def _title(report: Mapping[str, Any]) -> str:
     """What was run, how much of it, and how long it took."""
     name, title, folds = report["model"], report.get("title"), report.get("folds")
@@ -146,13 +169,20 @@ def _heading(column: str) -> str:
         "average_accuracy": "average",
         "expected_calibration_error": "ECE",
         "debiased_calibration_error": "ECE\ndebiased",
-        "calibration_error_by_chance": "by\nchance",
         "lower_bound": "bound",
+        "recall_at_1": "R@1",
+        "recall_at_10": "R@10",
+        "average_precision": "average\nprecision",
+        "prior_log_loss": "of the\nprior",
+        "gain_over_picture": "over\npicture",
+        "gain_over_words": "over\nwords",
         "mean_squared_error": "squared\nerror",
         "representation": "from\njoint\nunits",
     }
     if column.endswith("px_unseen"):
         return "unseen"
+    if column.endswith("_by_chance"):
+        return "by\nchance"
     return short.get(column, column.replace("_", " "))
 
 

@@ -19,6 +19,7 @@ KINDS = {
     "comparison": "mmgraph.experiments.comparison.experiment",
     "gaussian_network": "mmgraph.experiments.gaussian_network.experiment",
     "land_cover": "mmgraph.experiments.land_cover.land_cover",
+    "retrieval": "mmgraph.experiments.retrieval.experiment",
     "stereo": "mmgraph.experiments.stereo.stereo_pair",
     "structure": "mmgraph.experiments.structure.experiment",
 }

@@ -39,18 +39,18 @@ def index(
         random_state=declared.seed,
     )
     with keeps(None, unwritten(output)), progress_bar("reading pictures", None) as (bar, task):
-        pairs = declared.pairs()
+        data = declared.data()
 
         def progress(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        features = finder.picture_features(pairs.images, progress)
+        features = finder.picture_features(data.pictures, progress)
         bar.update(task, description="learning", total=None)
-        finder.fit(features, pairs.texts, groups=pairs.groups)
+        finder.fit(features, data.texts, groups=data.groups)
         finder.index(
-            features, pairs.ids, texts=pairs.texts, files=pairs.images, search=declared.search
+            features, data.ids, texts=data.texts, files=data.files, search=declared.search
         )
         finder.save(output)
-    count = sum(image is not None for image in pairs.images)
+    count = sum(picture is not None for picture in data.pictures)
     record = {"declaration": str(declaration), "output": str(output), "pictures": count}
     print_written(as_json, record, f"wrote {output}: {count} pictures to be searched")

@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmgraph.data.images.captioned_folder import CaptionedPictures, read_captioned_folder
+from mmgraph.data.images.captioned_folder import read_captioned_folder
 from mmgraph.experiments.reader import Reader, ReadyModel, entry
-from mmgraph.graph.errors import DatasetError, suggestion
+from mmgraph.experiments.retrieval.search_data import (
+    ARTISTS,
+    GROUPED,
+    RANDOM,
+    SearchData,
+    search_data,
+)
+
+SPLITS = (GROUPED, RANDOM, ARTISTS)
+TASKS = ("alignment", "all_sets", "vendors", "coloured_garments")
 
 
 def _image(reader: Reader, value: Any) -> tuple[str, ...]:
@@ -24,13 +33,18 @@ def _image(reader: Reader, value: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrievalDeclaration(ReadyModel):
-    """What ``mmgraph index`` makes a retriever of.
+    """What ``mmgraph index`` makes a retriever of, and ``mmgraph run`` tests.
 
     Pictures and captions are those of a ``folder`` (see :func:`~mmgraph.data.images.\
 captioned_folder.read_captioned_folder`; relative to the declaration's own directory), or of a data
     set of the catalogue, in ``languages`` where it has several. ``representation``, ``image`` and
     ``text`` are those of :class:`~mmgraph.retrieval.retriever.Retriever`, ``search`` is that of its
     ``index``.
+
+    A run tests it in so many ``folds`` of each of the ``splits``, other representations ``beside``
+    it, and its ``tasks``: ``alignment`` of words by EM, ``all_sets`` of drawings asked for
+    ``pictures_with`` a thing, ``vendors`` whose drawings are assigned, ``coloured_garments``. The
+    hits of ``queries`` are drawn.
     """
 
     title: str = ""
@@ -42,9 +56,15 @@ captioned_folder.read_captioned_folder`; relative to the declaration's own direc
     text: str = entry("words_and_letters", table="retrieval")
     search: str = entry("auto", table="retrieval")
     seed: int = entry(0, table="retrieval", within=(0, 2**32 - 1))
-    directory: Path = Path()
+    folds: int = entry(5, table="validation", within=(2, 100))
+    splits: tuple[str, ...] = entry((GROUPED, RANDOM), table="validation", among=SPLITS)
+    beside: tuple[str, ...] = entry((), table="report")
+    tasks: tuple[str, ...] = entry((), table="report", among=TASKS)
+    pictures_with: tuple[str, ...] = entry(("cat",), table="report")
+    queries: tuple[str, ...] = entry((), table="report")
+    directory: str = ""
 
-    def pairs(self) -> CaptionedPictures:
+    def data(self) -> SearchData:
         """Return the pictures and captions.
 
         Raises
@@ -54,23 +74,10 @@ captioned_folder.read_captioned_folder`; relative to the declaration's own direc
         DatasetError
             If the data set cannot be had, or has no captions, or not in a language.
         """
-        if self.folder:
-            return read_captioned_folder((self.directory / self.folder).resolve())
-        from mmgraph import datasets
-
-        loaded: Any = datasets.load(self.dataset)
-        if not hasattr(loaded, "captions"):
-            raise DatasetError(f"'{self.dataset}' has no pictures with captions")
-        texts = loaded.captions
-        if isinstance(texts, dict):
-            for language in self.languages:
-                if language not in texts:
-                    hint = suggestion(language, texts) or f" (there are {', '.join(texts)})"
-                    raise DatasetError(f"'{self.dataset}' has no captions in '{language}'{hint}")
-            texts = {language: texts[language] for language in self.languages}
-        folder = os.path.commonpath(loaded.images)
-        ids = [image.relative_to(folder).as_posix() for image in loaded.images]
-        return CaptionedPictures(loaded.images, texts, ids, list(loaded.groups))
+        if not self.folder:
+            return search_data(self.dataset, self.languages)
+        read = read_captioned_folder(Path(self.directory, self.folder).resolve())
+        return SearchData.of(read.images, {"": read.texts}, read.ids, read.groups)
 
 
 def read_retrieval(name: str | os.PathLike[str]) -> RetrievalDeclaration:
@@ -88,12 +95,14 @@ def read_retrieval(name: str | os.PathLike[str]) -> RetrievalDeclaration:
 
     reader = Reader(name)
     reader.checked(reader.content.get("kind"), str, "", "kind", among=["retrieval"])
-    reader.only("kind", "title", "data", "retrieval")
-    declared = reader.declaration(RetrievalDeclaration, directory=reader.path.parent)
+    reader.only("kind", "title", "data", "retrieval", "validation", "report")
+    declared = reader.declaration(RetrievalDeclaration, directory=str(reader.path.parent))
     for key, known in (
         ("representation", SPACES), ("text", TEXT_FEATURES), ("search", SEARCHES),
     ):  # fmt: skip
         reader.checked(getattr(declared, key), str, "[retrieval]", key, among=list(known))
+    for name in declared.beside:
+        reader.checked(name, str, "[report]", "beside", among=list(SPACES))
     if bool(declared.dataset) == bool(declared.folder):
         what = "names both" if declared.folder else "needs one of the two"
         raise reader.error(

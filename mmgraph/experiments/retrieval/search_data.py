@@ -1,0 +1,238 @@
+"""Data sets of pictures with captions, in the form in which a search is made and tested."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from jaxtyping import Bool
+
+from mmgraph import datasets
+from mmgraph.data.groups import Codes, coded_groups
+from mmgraph.datasets.emoji import ByLanguage
+from mmgraph.graph.errors import DatasetError, suggestion
+from mmgraph.learning.kept_steps import digest
+from mmgraph.retrieval.texts.word_splitting import split_words
+
+ALL_SETS = ("open_clip_art", "emoji", "tux_paint_stamps")
+_TAG_PICTURES, _FREQUENT_WORDS = 10, 150
+GROUPED, RANDOM, ARTISTS = "grouped", "random", "artists"
+"""Splits: near duplicates stay together; only what has one caption does; all of an artist does."""
+
+
+@dataclass(frozen=True, eq=False)
+class SearchData:
+    """Pictures with captions, picture by picture.
+
+    Attributes
+    ----------
+    pictures : sequence
+        Files or arrays.
+    texts : dict of str to sequence
+        By language the caption of each picture, captions, or None.
+    ids : list of str
+    groupings : dict of str to ndarray of int
+        By split, which pictures are never on both sides of it: ``"grouped"`` and ``"random"``, and
+        perhaps ``"artists"``.
+    sources : list of str
+        Whose drawings they are: those of each source are searched by themselves.
+    categories : list of str
+    tags : list of tuple of str
+    """
+
+    pictures: Sequence[Any]
+    texts: Mapping[str, Sequence[Any]]
+    ids: list[str]
+    groupings: Mapping[str, Codes]
+    sources: list[str]
+    categories: list[str]
+    tags: list[tuple[str, ...]]
+
+    @classmethod
+    def of(
+        cls,
+        pictures: Sequence[Any],
+        texts: Mapping[str, Sequence[Any]],
+        ids: list[str] | None = None,
+        groups: Sequence[Hashable] | None = None,
+        categories: Sequence[str] = (),
+    ) -> Self:
+        """Return pictures of one source; by default each is a group of its own."""
+        count = len(pictures)
+        alone = np.arange(count)
+        grouped = alone if groups is None else coded_groups("group", groups).codes
+        return cls(
+            pictures,
+            texts,
+            ids or list(map(str, range(count))),
+            {GROUPED: grouped, RANDOM: alone},
+            sources=[""] * count,
+            categories=list(categories) or [""] * count,
+            tags=[()] * count,
+        )
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    @property
+    def language(self) -> str:
+        """The first language, in which words are looked for."""
+        return next(iter(self.texts))
+
+    @property
+    def groups(self) -> list[int]:
+        """Of each picture, in the split ``"grouped"``."""
+        return [int(code) for code in self.groupings[GROUPED]]
+
+    @property
+    def files(self) -> list[Path] | None:
+        """The files of the pictures, if they are in some."""
+        files = [one for one in self.pictures if isinstance(one, Path)]
+        return files if len(files) == len(self) else None
+
+    def caption(self, row: int) -> str:
+        """Return the caption of a picture in the first language, several as one."""
+        return _joined(self.texts[self.language][row])
+
+    def words(self) -> list[set[str]]:
+        """Return the words of the first language's captions of each picture."""
+        return [set(split_words(self.caption(row))) for row in range(len(self))]
+
+    def asked_words(self) -> dict[str, Vocabulary]:
+        """Return the words that pictures are asked for, by the question.
+
+        They are tags of one word that ten pictures or more have, where there are tags, and the 150
+        most frequent words of captions.
+        """
+        asked = {"frequent word to pictures": Vocabulary.of(self.words(), most=_FREQUENT_WORDS)}
+        if any(self.tags):
+            asked["tag to pictures"] = Vocabulary.of(self.tags, least=_TAG_PICTURES)
+        return asked
+
+    @classmethod
+    def union(cls, sets: Sequence[SearchData]) -> SearchData:
+        """Return the pictures of several sets in the language of the first; groups stay apart."""
+        codes = [one.groupings[GROUPED] + 1 for one in sets]
+        starts = np.cumsum([0, *(code.max() for code in codes)])
+        groups = np.concatenate([c + s for c, s in zip(codes, starts, strict=False)])
+        texts = [text for one in sets for text in one.texts[one.language]]
+        pictures = [picture for one in sets for picture in one.pictures]
+        return cls.of(pictures, {sets[0].language: texts}, groups=groups.tolist())
+
+    def arrays(self) -> Iterable[np.ndarray]:
+        """Return what answers depend on: pictures (by a digest), captions and groups."""
+        yield np.array(pictures_digest(self.pictures))
+        for language, texts in self.texts.items():
+            yield np.array([language, *map(_joined, texts)])
+        yield from self.groupings.values()
+
+
+class Vocabulary(NamedTuple):
+    """Words, and of which pictures each is said: shape (pictures, words)."""
+
+    words: list[str]
+    said: Bool[np.ndarray, "pictures words"]
+
+    @classmethod
+    def of(
+        cls, bags: Sequence[Iterable[str]], *, least: int = 1, most: int | None = None
+    ) -> Vocabulary:
+        """Return the words of at least so many bags, or so many of the most frequent ones."""
+        counts = Counter(word for bag in bags for word in set(bag))
+        ranked = sorted(counts, key=lambda word: (-counts[word], word))[:most]
+        words = [word for word in ranked if counts[word] >= least]
+        said = np.array([[word in bag for word in words] for bag in map(set, bags)], bool)
+        return cls(words, said.reshape(len(bags), len(words)))
+
+
+def search_data(dataset: str, languages: Sequence[str]) -> SearchData:
+    """Return a data set of the catalogue.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be had, or has no captions, or not in a language (with the nearest).
+    """
+    loaded: Any = datasets.load(dataset)
+    special: dict[str, Callable[[Any, Sequence[str]], SearchData]]
+    special = {"open_clip_art": _clip_art, "emoji": _emoji}
+    if dataset in special:
+        return special[dataset](loaded, languages)
+    if not hasattr(loaded, "captions"):
+        raise DatasetError(f"'{dataset}' has no pictures with captions")
+    texts = _in_languages(dataset, loaded.captions, languages)
+    return SearchData.of(
+        *(loaded.images, texts, _ids(loaded.images), list(loaded.groups), loaded.categories)
+    )
+
+
+def pictures_digest(pictures: Sequence[Any]) -> str:
+    """Return a digest of what is in files or arrays."""
+    return digest(
+        None,
+        (
+            picture
+            if isinstance(picture, np.ndarray)
+            else np.frombuffer(Path(picture).read_bytes(), np.uint8)
+            for picture in pictures
+        ),
+    )
+
+
+def _clip_art(loaded: Any, languages: Sequence[str]) -> SearchData:
+    texts = _in_languages("open_clip_art", {"en": loaded.captions}, languages)
+    groups = [int(group) for group in loaded.groups]
+    # The unknown artists are not one.
+    artists = [artist or f"unknown {g}" for artist, g in zip(loaded.artists, groups, strict=True)]
+    made = SearchData.of(loaded.images, texts, _ids(loaded.images), groups, loaded.categories)
+    groupings = {**made.groupings, ARTISTS: coded_groups("artist", artists).codes}
+    tags = [tuple(tag for tag in tags if len(tag.split()) == 1) for tags in loaded.tags]
+    categories = [category.split("/")[0] for category in loaded.categories]
+    return replace(made, groupings=groupings, categories=categories, tags=tags)
+
+
+def _emoji(loaded: Any, languages: Sequence[str]) -> SearchData:
+    """Each vendor's drawing of an emoji is a picture, with its name and tags for a caption."""
+    vendors, count = list(loaded.images), len(loaded.characters)
+    texts = _in_languages("emoji", ByLanguage(partial(_named_and_tagged, loaded)), languages)
+    return SearchData(
+        [picture for vendor in vendors for picture in loaded.images[vendor]],
+        {language: rows * len(vendors) for language, rows in texts.items()},
+        [f"{character} {vendor}" for vendor in vendors for character in loaded.characters],
+        {
+            GROUPED: np.tile(loaded.groups, len(vendors)).astype(np.int64),
+            RANDOM: np.tile(np.arange(count), len(vendors)),
+        },
+        [vendor for vendor in vendors for _ in range(count)],
+        loaded.categories * len(vendors),
+        [()] * (count * len(vendors)),
+    )
+
+
+def _named_and_tagged(loaded: Any, language: str) -> list[str]:
+    rows = zip(loaded.names[language], loaded.tags[language], strict=True)
+    return [", ".join([name, *tags]) for name, tags in rows]
+
+
+def _in_languages(dataset: str, texts: Any, languages: Sequence[str]) -> dict[str, list[Any]]:
+    for language in languages:
+        if language not in texts:
+            hint = suggestion(language, texts) or f" (there are {', '.join(texts)})"
+            raise DatasetError(f"'{dataset}' has no captions in '{language}'{hint}")
+    return {language: list(texts[language]) for language in languages}
+
+
+def _ids(images: Sequence[Path]) -> list[str]:
+    """Names of files from the folder that has all of them."""
+    folder = os.path.commonpath(images)
+    return [Path(image).relative_to(folder).as_posix() for image in images]
+
+
+def _joined(text: Any) -> str:
+    return text if isinstance(text, str) else ", ".join(part for part in text or () if part)
