@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,10 @@ captioned_folder.read_captioned_folder`; relative to the declaration's own direc
     ``text`` are those of :class:`~mmgraph.retrieval.retriever.Retriever`, ``search`` is that of its
     ``index``.
 
-    A run tests it in so many ``folds`` of each of the ``splits``, other representations ``beside``
-    it, and its ``tasks``: ``alignment`` of words by EM, ``all_sets`` of drawings asked for
-    ``pictures_with`` a thing, ``vendors`` whose drawings are assigned, ``coloured_garments``. The
-    hits of ``queries`` are drawn.
+    A run tests it in so many ``folds`` of each of the ``splits``, with other representations
+    ``beside`` it, and with other features (``images_beside``). Its ``tasks`` are ``alignment`` of
+    words by EM, ``all_sets`` of drawings asked for ``pictures_with`` a thing, ``vendors`` whose
+    drawings are assigned, and ``coloured_garments``. The hits of ``queries`` are drawn.
     """
 
     title: str = ""
@@ -59,6 +60,7 @@ captioned_folder.read_captioned_folder`; relative to the declaration's own direc
     folds: int = entry(5, table="validation", within=(2, 100))
     splits: tuple[str, ...] = entry((GROUPED, RANDOM), table="validation", among=SPLITS)
     beside: tuple[str, ...] = entry((), table="report")
+    images_beside: tuple[str, ...] = entry((), table="report")
     tasks: tuple[str, ...] = entry((), table="report", among=TASKS)
     pictures_with: tuple[str, ...] = entry(("cat",), table="report")
     queries: tuple[str, ...] = entry((), table="report")
@@ -90,6 +92,7 @@ def read_retrieval(name: str | os.PathLike[str]) -> RetrievalDeclaration:
         pictures, or two sets of them.
     """
     from mmgraph.retrieval.collection import SEARCHES
+    from mmgraph.retrieval.images.named import IMAGE_FEATURES
     from mmgraph.retrieval.spaces.named import SPACES
     from mmgraph.retrieval.texts.named import TEXT_FEATURES
 
@@ -97,12 +100,15 @@ def read_retrieval(name: str | os.PathLike[str]) -> RetrievalDeclaration:
     reader.checked(reader.content.get("kind"), str, "", "kind", among=["retrieval"])
     reader.only("kind", "title", "data", "retrieval", "validation", "report")
     declared = reader.declaration(RetrievalDeclaration, directory=str(reader.path.parent))
-    for key, known in (
-        ("representation", SPACES), ("text", TEXT_FEATURES), ("search", SEARCHES),
-    ):  # fmt: skip
-        reader.checked(getattr(declared, key), str, "[retrieval]", key, among=list(known))
-    for name in declared.beside:
-        reader.checked(name, str, "[report]", "beside", among=list(SPACES))
+    known: dict[str, Collection[str]] = {
+        "representation": SPACES, "text": TEXT_FEATURES, "search": SEARCHES,
+        "beside": SPACES, "images_beside": IMAGE_FEATURES,
+    }  # fmt: skip
+    for key, among in known.items():
+        value = getattr(declared, key)
+        table = "[report]" if isinstance(value, tuple) else "[retrieval]"
+        for name in value if isinstance(value, tuple) else (value,):
+            reader.checked(name, str, table, key, among=list(among))
     if bool(declared.dataset) == bool(declared.folder):
         what = "names both" if declared.folder else "needs one of the two"
         raise reader.error(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -68,7 +68,7 @@ class SearchJob(Job):
     def __init__(self, declaration: RetrievalDeclaration, directory: Path | None) -> None:
         super().__init__(declaration, directory)
         self.data = declaration.data()
-        self._features: dict[str, Float32[np.ndarray, "pictures features"]] = {}
+        self._features: dict[tuple[str, str], Float32[np.ndarray, "pictures features"]] = {}
         self._folds_run = declaration.folds
         for split in declaration.splits:
             if split not in self.data.groupings:
@@ -96,9 +96,8 @@ class SearchJob(Job):
         if limit is not None and limit > declared.folds:
             raise MmgraphError(f"there are {declared.folds} folds, not {limit}")
         self._folds_run = limit or declared.folds
-        alone = [Search(declared.representation, (one,)) for one in declared.image]
-        others = [Search(one, declared.image) for one in declared.beside]
-        beside = [search for search in dict.fromkeys([*alone, *others]) if search != self.main]
+        beside = [Search(one, declared.image) for one in declared.beside]
+        beside += [Search(declared.representation, (one,)) for one in declared.images_beside]
         # Features are stored by themselves, so that this step is always taken.
         steps = [Step("pictures", "", self._describe, _PARTS, keeps=False)]
         for split in declared.splits:
@@ -135,28 +134,30 @@ class SearchJob(Job):
         return Retriever(search.representation, image=search.image, text=text, random_state=seed)
 
     def features(
-        self, progress: StepProgress, name: str = "", data: SearchData | None = None
+        self,
+        progress: StepProgress,
+        image: Sequence[str],
+        name: str = "",
+        data: SearchData | None = None,
     ) -> Float32[np.ndarray, "pictures features"]:
-        """Return the features of a set of pictures, by default the own, of all kinds declared."""
-        if name not in self._features:
-            pictures = (data or self.data).pictures
-            self._features[name] = stored_features(pictures, self.main.image, progress)
-        return self._features[name]
+        """Return features of a set of pictures, by default the own, each kind made once."""
+        for kind in image:
+            if (name, kind) not in self._features:
+                pictures = (data or self.data).pictures
+                self._features[name, kind] = stored_features(pictures, kind, progress)
+        return np.concatenate([self._features[name, kind] for kind in image], axis=1)
 
     def _describe(self, progress: StepProgress, scratch: Path | None) -> Answer:
-        self.features(progress)
+        self.features(progress, [*self.main.image, *self.declaration.images_beside])
         return Answer({})
 
     def _fold(
         self, split: str, search: Search, number: int, progress: StepProgress, scratch: Path | None
     ) -> Answer:
-        features = self.features(progress)
-        ends = np.cumsum(self._widths)
-        kinds = zip(self.main.image, np.split(features, ends[:-1], axis=1), strict=True)
-        chosen = np.concatenate([block for kind, block in kinds if kind in search.image], axis=1)
+        features = self.features(progress, search.image)
         fold = self.fold(self.data, split, number)
         main = search == self.main
-        made = FoldSearch.of(self.data, chosen, fold, self.finder(search), calibrated=main)
+        made = FoldSearch.of(self.data, features, fold, self.finder(search), calibrated=main)
         questions, arrays = made.pairs() | made.words(), {}
         if split == GROUPED and main:
             questions |= made.halves() | made.languages()
@@ -164,21 +165,17 @@ class SearchJob(Job):
                 arrays = made.shown(self.declaration.queries, _HITS)
         return Answer(flat(questions) | arrays, _place(split, search))
 
-    @property
-    def _widths(self) -> list[int]:
-        """How many features each kind of pictures has that is declared."""
-        return [sum(kind.widths) for kind in PictureFeatures.named(self.main.image).kinds]
-
     def _learned_words(self, number: int, progress: StepProgress, scratch: Path | None) -> Answer:
         fold = self.fold(self.data, GROUPED, number)
-        questions, shown = learned_words(self.data, self.features(progress), fold)
+        questions, shown = learned_words(self.data, self.features(progress, self.main.image), fold)
         place = _place(GROUPED, Search("alignment by EM", self.main.image))
         return _aligned(questions, shown, place, "Words of pictures, learned by EM")
 
     def _all_sets(self, number: int, progress: StepProgress, scratch: Path | None) -> Answer:
         own, language = self.declaration.dataset, self.data.language
         sets = {name: search_data(name, [language]) for name in ALL_SETS if name != own}
-        described = [self.features(progress), *(self.features(progress, *s) for s in sets.items())]
+        described = [self.features(progress, self.main.image)]
+        described += [self.features(progress, self.main.image, *one) for one in sets.items()]
         data = SearchData.union([self.data, *sets.values()])
         fold = self.fold(data, GROUPED, number)
         finder = self.finder(self.main)
@@ -188,7 +185,8 @@ class SearchJob(Job):
 
     def _vendors(self, progress: StepProgress, scratch: Path | None) -> Answer:
         widths = PictureFeatures.named(self.main.image).widths
-        questions, shown = vendors_assigned(self.data, self.features(progress), widths)
+        features = self.features(progress, self.main.image)
+        questions, shown = vendors_assigned(self.data, features, widths)
         place = _place("none", Search("assignment", self.main.image))
         return _aligned(questions, shown, place, "Drawings of two vendors")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 
 from mmgraph import datasets
 from mmgraph.data.splits import Fold
@@ -55,14 +55,25 @@ def learned_words(data: SearchData, features: Features, fold: Fold) -> tuple[Que
         places = [place for place, word in enumerate(asked.words) if word in column]
         scores = table[:, [column[asked.words[place]] for place in places]]
         questions[question] = precise(scores.T, asked.said[test][:, places].T)
-    # Rows are the first pictures that have a word each.
-    said = asked.said[test]
-    frequent = [p for p in np.flatnonzero(said.any(0)) if asked.words[p] in column][:_SHOWN]
-    rows = said[:, frequent].argmax(0)
-    words = [asked.words[place] for place in frequent]
-    matrix = table[np.ix_(rows, [column[word] for word in words])]
+    said = asked.said[test][:, places]
+    rows, columns = _exclusive(said)
+    # How much more probable a word is of a picture than of all.
+    lift = scores[np.ix_(rows, columns)] / scores[:, columns].mean(0)
     names = [data.caption(test[row]).split(",")[0][:_NAME] for row in rows]
-    return questions, Shown(matrix / matrix.sum(1, keepdims=True), names, words)
+    words = [asked.words[places[column]] for column in columns]
+    return questions, Shown(lift / lift.sum(1, keepdims=True), names, words)
+
+
+def _exclusive(said: Bool[np.ndarray, "pictures words"]) -> tuple[list[int], list[int]]:
+    """Pictures and words, of which each picture says one, and each word is said by one."""
+    rows: list[int] = []
+    columns: list[int] = []
+    for column in range(said.shape[1]):
+        fresh = said[:, column] & ~said[:, columns].any(1)
+        if fresh.any() and not said[rows, column].any() and len(rows) < _SHOWN:
+            rows.append(int(fresh.argmax()))
+            columns.append(column)
+    return rows, columns
 
 
 def vendors_assigned(
@@ -115,9 +126,10 @@ def coloured_figures(
     drawings = garment_drawings(datasets.load("emoji"), datasets.load("tux_paint_stamps"))
     made = coloured_garments(drawings)
     kinds = [finder.image] if isinstance(finder.image, str) else finder.image
-    features = stored_features(made.pictures, kinds, progress)
+    features = [stored_features(made.pictures, kind, progress) for kind in kinds]
+    rows = unseen_pair_figures(finder, made, np.concatenate(features, axis=1))
     return [
         {"question": f"coloured garment, {direction.replace('_', ' ')} ({language})", **figures}
-        for language, directions_ in unseen_pair_figures(finder, made, features).items()
-        for direction, figures in directions_.items()
+        for language, by_direction in rows.items()
+        for direction, figures in by_direction.items()
     ]

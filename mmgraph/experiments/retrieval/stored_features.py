@@ -15,17 +15,15 @@ from mmgraph.retrieval.images.named import image_features
 
 
 def stored_features(
-    pictures: Sequence[Any],
-    names: Sequence[str],
-    progress: Callable[[int, str], None],
+    pictures: Sequence[Any], name: str, progress: Callable[[int, str], None]
 ) -> Float32[np.ndarray, "pictures features"]:
-    """Return the features of each name, side by side, in half precision.
+    """Return features of pictures, in half precision whether they have been stored or not.
 
     Parameters
     ----------
     pictures : sequence of path or array
         Features are stored by what is in them.
-    names : sequence of str
+    name : str
         Of :data:`~mmgraph.retrieval.images.named.IMAGE_FEATURES`.
     progress : callable
         Told what percentage of the pictures is done, and what is done.
@@ -36,20 +34,13 @@ def stored_features(
         If a picture cannot be read (which).
     """
     store = KeptSteps(datasets.cache_dir() / "features", pictures_digest(pictures))
-    blocks = []
-    for place, name in enumerate(names):
-        step = f"{name}-{store.fingerprint[:16]}"
-        stored = store.read(step, quietly=True)
-        if stored is None:
-
-            def tell(done: int, count: int, name: str = name, place: int = place) -> None:
-                share = (place + done / max(count, 1)) / len(names)
-                progress(int(100 * share), f"{name} of {count:,} pictures")
-
-            # In half precision whether they have been stored or not, so that answers are the same.
-            made = image_features(name).features(pictures, progress=tell).astype(np.float16)
-            store.write(step, {"features": made})
-        else:
-            made = stored[0]["features"]
-        blocks.append(made.astype(np.float32))
-    return np.concatenate(blocks, axis=1)
+    step = f"{name}-{store.fingerprint[:16]}"
+    if (stored := store.read(step, quietly=True)) is None:
+        kind = image_features(name)
+        made = kind.features(
+            pictures,
+            progress=lambda done, all_: progress(100 * done // all_, f"{name} of {all_} pictures"),
+        )
+        stored = {"features": made.astype(np.float16)}, None
+        store.write(step, stored[0])
+    return stored[0]["features"].astype(np.float32)

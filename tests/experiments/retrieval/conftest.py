@@ -11,7 +11,15 @@ from PIL import Image
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 180, 20), "blue": (20, 20, 220), "grey": (99,) * 3}
 SHAPES = ("disc", "square", "bar")
-CHINESE = {"red": "红", "green": "绿", "blue": "蓝", "grey": "灰", "disc": "圆", "square": "方", "bar": "条"}
+CHINESE = {
+    "red": "红",
+    "green": "绿",
+    "blue": "蓝",
+    "grey": "灰",
+    "disc": "圆",
+    "square": "方",
+    "bar": "条",
+}
 
 
 def drawing(colour: str, shape: str, random: np.random.Generator) -> np.ndarray:
