@@ -47,9 +47,7 @@ def index(
         features = finder.picture_features(data.pictures, progress)
         bar.update(task, description="learning", total=None)
         finder.fit(features, data.texts, groups=data.groups)
-        finder.index(
-            features, data.ids, texts=data.texts, files=data.files, search=declared.search
-        )
+        finder.index(features, data.ids, texts=data.texts, files=data.files, search=declared.search)
         finder.save(output)
     count = sum(picture is not None for picture in data.pictures)
     record = {"declaration": str(declaration), "output": str(output), "pictures": count}

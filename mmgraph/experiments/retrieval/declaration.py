@@ -79,7 +79,8 @@ captioned_folder.read_captioned_folder`; relative to the declaration's own direc
         if not self.folder:
             return search_data(self.dataset, self.languages)
         read = read_captioned_folder(Path(self.directory, self.folder).resolve())
-        return SearchData.of(read.images, {"": read.texts}, read.ids, read.groups)
+        texts = read.texts if isinstance(read.texts, dict) else {"": read.texts}
+        return SearchData.of(read.images, texts, read.ids, read.groups)
 
 
 def read_retrieval(name: str | os.PathLike[str]) -> RetrievalDeclaration:

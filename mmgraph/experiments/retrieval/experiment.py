@@ -67,7 +67,7 @@ class SearchJob(Job):
 
     def __init__(self, declaration: RetrievalDeclaration, directory: Path | None) -> None:
         super().__init__(declaration, directory)
-        self.data = declaration.data()
+        self.data = declaration.data().with_pictures()
         self._features: dict[tuple[str, str], Float32[np.ndarray, "pictures features"]] = {}
         self._folds_run = declaration.folds
         for split in declaration.splits:
