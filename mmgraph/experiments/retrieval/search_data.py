@@ -33,7 +33,11 @@ class SearchData:
     Attributes
     ----------
     pictures : sequence
+<<<<<<< HEAD
         Files or arrays.
+=======
+        Files or arrays; None where there is but a caption.
+>>>>>>> 602dddb6dbec8c6afbada05c06c4f665dc52d61b
     texts : dict of str to sequence
         By language the caption of each picture, captions, or None.
     ids : list of str
@@ -91,10 +95,31 @@ class SearchData:
         return [int(code) for code in self.groupings[GROUPED]]
 
     @property
+<<<<<<< HEAD
     def files(self) -> list[Path | None] | None:
         """The files of the pictures, if they are in some; None of an item without a picture."""
         files = [one if isinstance(one, Path) else None for one in self.pictures]
         return files if any(files) else None
+=======
+    def files(self) -> Sequence[Path | None] | None:
+        """The files of the pictures, if they are in some."""
+        return None if any(isinstance(one, np.ndarray) for one in self.pictures) else self.pictures
+
+    def with_pictures(self) -> SearchData:
+        """Return what has a picture."""
+        rows = [row for row, picture in enumerate(self.pictures) if picture is not None]
+
+        def some(column: Sequence[Any]) -> list[Any]:
+            return [column[row] for row in rows]
+
+        return SearchData(
+            some(self.pictures),
+            {language: some(texts) for language, texts in self.texts.items()},
+            some(self.ids),
+            {split: codes[rows] for split, codes in self.groupings.items()},
+            *(some(column) for column in (self.sources, self.categories, self.tags)),
+        )
+>>>>>>> 602dddb6dbec8c6afbada05c06c4f665dc52d61b
 
     def caption(self, row: int) -> str:
         """Return the caption of a picture in the first language, several as one."""
