@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-<<<<<<< HEAD
-from collections.abc import Collection, Mapping
-=======
 from collections.abc import Collection
->>>>>>> 602dddb6dbec8c6afbada05c06c4f665dc52d61b
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,11 +79,7 @@ captioned_folder.read_captioned_folder`; relative to the declaration's own direc
         if not self.folder:
             return search_data(self.dataset, self.languages)
         read = read_captioned_folder(Path(self.directory, self.folder).resolve())
-<<<<<<< HEAD
-        texts = read.texts if isinstance(read.texts, Mapping) else {"": read.texts}
-=======
         texts = read.texts if isinstance(read.texts, dict) else {"": read.texts}
->>>>>>> 602dddb6dbec8c6afbada05c06c4f665dc52d61b
         return SearchData.of(read.images, texts, read.ids, read.groups)
 
 

@@ -67,11 +67,7 @@ class SearchJob(Job):
 
     def __init__(self, declaration: RetrievalDeclaration, directory: Path | None) -> None:
         super().__init__(declaration, directory)
-<<<<<<< HEAD
-        self.data = declaration.data()
-=======
         self.data = declaration.data().with_pictures()
->>>>>>> 602dddb6dbec8c6afbada05c06c4f665dc52d61b
         self._features: dict[tuple[str, str], Float32[np.ndarray, "pictures features"]] = {}
         self._folds_run = declaration.folds
         for split in declaration.splits:

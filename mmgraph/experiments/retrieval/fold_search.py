@@ -79,12 +79,8 @@ class FoldSearch:
             terms = LanguageTerms.fitted(text_features(finder.text), texts)
             blocks = terms.features(texts)
             pairs = Pairs(features[training], pictures.widths, blocks, finder.random_state)
-<<<<<<< HEAD
-            space = chosen_space(finder.representation).fit(pairs)
-=======
             captioned = np.flatnonzero(sum(np.diff(block.indptr) for block in blocks))
             space = chosen_space(finder.representation).fit(pairs.rows(captioned))
->>>>>>> 602dddb6dbec8c6afbada05c06c4f665dc52d61b
             model = RetrievalModel(pictures, terms, space, {})
         return cls(data, model, test, model.picture_places(features[test]))
 
@@ -111,23 +107,15 @@ class FoldSearch:
     def pairs(self) -> Questions:
         """Return whether captions find their pictures, and pictures their captions.
 
-<<<<<<< HEAD
-        Where several rows of a source have the same caption, each of them is right.
-=======
         They are searched among those of one source.
->>>>>>> 602dddb6dbec8c6afbada05c06c4f665dc52d61b
         """
         questions: Questions = {}
         for language, texts in self.texts.items():
             spoken = f" ({language})" if len(self.texts) > 1 else ""
             for question in ("text to picture", "picture to text"):
                 calibration, parts = self.model.calibrations.get(question), []
-<<<<<<< HEAD
-                for rows in self.sources:
-=======
                 for of_source in self.sources:
                     rows = of_source[texts[of_source].any(1)]  # that have a caption
->>>>>>> 602dddb6dbec8c6afbada05c06c4f665dc52d61b
                     scores = texts[rows] @ self.pictures[rows].T
                     scores = scores if question == "text to picture" else scores.T
                     itself = np.eye(len(rows), dtype=bool)

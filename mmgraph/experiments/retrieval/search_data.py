@@ -33,11 +33,7 @@ class SearchData:
     Attributes
     ----------
     pictures : sequence
-<<<<<<< HEAD
-        Files or arrays.
-=======
         Files or arrays; None where there is but a caption.
->>>>>>> 602dddb6dbec8c6afbada05c06c4f665dc52d61b
     texts : dict of str to sequence
         By language the caption of each picture, captions, or None.
     ids : list of str
@@ -95,12 +91,6 @@ class SearchData:
         return [int(code) for code in self.groupings[GROUPED]]
 
     @property
-<<<<<<< HEAD
-    def files(self) -> list[Path | None] | None:
-        """The files of the pictures, if they are in some; None of an item without a picture."""
-        files = [one if isinstance(one, Path) else None for one in self.pictures]
-        return files if any(files) else None
-=======
     def files(self) -> Sequence[Path | None] | None:
         """The files of the pictures, if they are in some."""
         return None if any(isinstance(one, np.ndarray) for one in self.pictures) else self.pictures
@@ -119,7 +109,6 @@ class SearchData:
             {split: codes[rows] for split, codes in self.groupings.items()},
             *(some(column) for column in (self.sources, self.categories, self.tags)),
         )
->>>>>>> 602dddb6dbec8c6afbada05c06c4f665dc52d61b
 
     def caption(self, row: int) -> str:
         """Return the caption of a picture in the first language, several as one."""

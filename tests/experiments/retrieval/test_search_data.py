@@ -74,8 +74,6 @@ def test_digests_are_of_what_is_in_files(tmp_path: Path):
 def test_a_language_that_is_not_there_is_named(drawings):
     with pytest.raises(DatasetError, match=r"has no captions in 'fr' \(there are en"):
         search_data("open_clip_art", ["fr"])
-<<<<<<< HEAD
-=======
 
 
 def test_what_has_no_picture_is_not_searched():
@@ -85,4 +83,3 @@ def test_what_has_no_picture_is_not_searched():
     assert (len(left), left.ids, left.caption(0)) == (1, ["1"], "b, c")
     assert left.groups == [1]
     assert SearchData.of([None, Path("a.png")], data.texts).files == [None, Path("a.png")]
->>>>>>> 602dddb6dbec8c6afbada05c06c4f665dc52d61b
