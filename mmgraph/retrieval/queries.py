@@ -6,6 +6,8 @@ from mmgraph.graph.errors import EvidenceError, warn_caller
 from mmgraph.retrieval.texts.language_terms import LanguageTerms
 from mmgraph.retrieval.texts.word_splitting import split_words
 
+_SHOWN = 10
+
 
 class UnknownWordsWarning(UserWarning):
     """A query has words that no caption had which was learned from."""

@@ -292,11 +292,10 @@ class Retriever(BaseEstimator):
         check_choice("find", find, SIDES, LearningError)
         if not len(collection.indices[find]):
             raise LearningError(f"no {find} are indexed: call index first")
-        answers = []
-        for place, known, text in zip(places, has_words.tolist(), words, strict=True):
-            unknown = unknown_words(self._fitted.terms, text, language)
-            question = Question(known, image is not None, find)
-            answers.append(self._hits(place, k, question, unknown))
+        unknown = unknown_words(self._fitted.terms, words, language)
+        questions = [Question(known, image is not None, find) for known in has_words.tolist()]
+        asked = zip(places, questions, unknown, strict=True)
+        answers = [self._hits(place, k, question, lacking) for place, question, lacking in asked]
         return answers if isinstance(query, list | tuple) else answers[0]
 
     def explain(self, query: str, image: Picture, *, language: str | None = None) -> list[Reason]:

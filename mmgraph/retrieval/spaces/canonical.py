@@ -11,7 +11,6 @@ import numpy as np
 import scipy.linalg as sl
 import scipy.sparse as sp
 from jaxtyping import Float64
-from scipy.sparse.linalg import eigsh
 
 from mmgraph.graph.errors import FormatError, LearningError
 from mmgraph.predictors.stored.parts import Parts
@@ -158,8 +157,9 @@ def canonical_maps(
         ends = np.cumsum([0, *(w.shape[1] for w in white)])
         for first, end in itertools.pairwise(ends):
             cross[first:end, first:end] = 0
-        start = np.full(len(cross), len(cross) ** -0.5)
-        values, vectors = eigsh(cross, k=min(width, len(cross) - 1), which="LA", v0=start)
+        # Of so many eigenvectors all together take less time than one after another.
+        last = len(cross) - 1
+        values, vectors = sl.eigh(cross, subset_by_index=(last + 1 - width, last))
         correlations = values[::-1].clip(0) / (len(white) - 1)
         vectors = vectors[:, ::-1] * np.sqrt(len(white))
         parts = [vectors[first:end] for first, end in itertools.pairwise(ends)]
