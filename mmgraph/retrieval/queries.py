@@ -28,11 +28,14 @@ def check_query(text: object, image: object, which: str) -> None:
         raise EvidenceError(f"{which} is empty{said}: give words, a picture, or both")
 
 
-def unknown_words(terms: LanguageTerms, text: str | None, language: str | None) -> tuple[str, ...]:
-    """Return the words of a query that no caption had which was learned from, with a warning."""
-    unknown = terms.unknown_words(text, language) if text else ()
-    if unknown:
-        named = ", ".join(f"'{word}'" for word in unknown)
+def unknown_words(
+    terms: LanguageTerms, texts: Sequence[str | None], language: str | None
+) -> list[tuple[str, ...]]:
+    """Return the words of each query that no caption had which was learned from; warn of them."""
+    unknown = [terms.unknown_words(text, language) if text else () for text in texts]
+    words = list(dict.fromkeys(word for one in unknown for word in one))
+    if words:
+        named = ", ".join(f"'{word}'" for word in words[:_SHOWN]) + ", …" * (len(words) > _SHOWN)
         warn_caller(
             f"no caption that was learned from has {named}: of unknown words at most groups of "
             "letters count",
