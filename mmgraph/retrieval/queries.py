@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmgraph.graph.errors import EvidenceError, warn_caller
 from mmgraph.retrieval.texts.language_terms import LanguageTerms
 from mmgraph.retrieval.texts.word_splitting import split_words
