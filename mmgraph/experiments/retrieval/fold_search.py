@@ -17,6 +17,7 @@ from mmgraph.experiments.retrieval.questions import (
     stacked,
 )
 from mmgraph.experiments.retrieval.search_data import GROUPED, SearchData
+from mmgraph.retrieval.held_out_matches import Question
 from mmgraph.retrieval.images.described import PictureFeatures
 from mmgraph.retrieval.model import RetrievalModel
 from mmgraph.retrieval.retriever import Retriever
@@ -27,6 +28,12 @@ from mmgraph.retrieval.texts.named import text_features
 from mmgraph.retrieval.texts.word_splitting import split_words
 
 _FIRST = 10
+
+_CALIBRATED = {
+    "text to picture": str(Question(True, False, "images")),
+    "picture to text": str(Question(False, True, "texts")),
+}
+"""The retriever's names of questions that have probabilities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +119,8 @@ class FoldSearch:
         questions: Questions = {}
         for language, texts in self.texts.items():
             spoken = f" ({language})" if len(self.texts) > 1 else ""
-            for question in ("text to picture", "picture to text"):
-                calibration, parts = self.model.calibrations.get(question), []
+            for question, calibrated in _CALIBRATED.items():
+                calibration, parts = self.model.calibrations.get(calibrated), []
                 for of_source in self.sources:
                     rows = of_source[texts[of_source].any(1)]  # that have a caption
                     scores = texts[rows] @ self.pictures[rows].T
@@ -145,7 +152,7 @@ class FoldSearch:
         """Return what is drawn: places in the space, and the first hits of queries."""
         rows = next(self.sources)
         scores = self._scores(queries)[:, rows]
-        chances = self.model.calibrations["text to picture"]
+        chances = self.model.calibrations[_CALIBRATED["text to picture"]]
         probabilities = chances.probabilities(scores, len(rows))
         first = np.argsort(-scores, 1, kind="stable")[:, :hits]
         return {
