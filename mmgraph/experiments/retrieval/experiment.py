@@ -191,8 +191,11 @@ class SearchJob(Job):
         return _aligned(questions, shown, place, "Drawings of two vendors")
 
     def _garments(self, progress: StepProgress, scratch: Path | None) -> Answer:
-        place = _place("pairs held out", self.main)
-        made = coloured_figures(self.finder(self.main), progress)
+        # Colours need all features that there are.
+        image = (*self.main.image, *self.declaration.images_beside)
+        search = Search(self.main.representation, image)
+        place = _place("pairs held out", search)
+        made = coloured_figures(self.finder(search), progress)
         return Answer({}, {"rows": [place | row for row in made]})
 
     def report(self, answers: Mapping[str, Answer]) -> dict[str, Any]:
@@ -207,7 +210,7 @@ class SearchJob(Job):
                 lots.setdefault(place, []).append(columns)
         made = [
             {"question": question, **_place(split, Search(model, tuple(image)))}
-            | figures(stacked(folds))
+            | figures(stacked(folds), sorted(set(self.data.categories)))
             for (question, split, model, *image), folds in lots.items()
         ]
         return {
@@ -219,19 +222,21 @@ class SearchJob(Job):
 
     def _sentences(self, rows: list[dict[str, Any]]) -> list[str]:
         """What the splits of the declared search come to, and which words were asked for."""
+        own = [
+            row for row in rows if (row["model"], *row["image"]) == (self.main[0], *self.main[1])
+        ]
         said = []
-        for question in dict.fromkeys(row["question"] for row in rows):
-            recalls = [
-                f"{row['recall_at_10']:.3f} in the split '{row['split']}'"
-                for row in rows
-                if row["question"] == question
-                and "recall_at_10" in row
-                and Search(row["model"], tuple(row["image"])) == self.main
-            ]
-            if len(recalls) > 1:
-                said.append(f"Recall at 10 of {question}: {', '.join(recalls)}.")
-        for question, asked in self.data.asked_words().items():
-            words = asked.words
+        for question in dict.fromkeys(
+            r["question"] for r in own if "recall_at_10_by_category" in r
+        ):
+            asked = [row for row in own if row["question"] == question]
+            recalls = [f"{row['recall_at_10']:.3f} in the split '{row['split']}'" for row in asked]
+            by_category = asked[0]["recall_at_10_by_category"].items()
+            parts = ", ".join(f"{recall:.3f} of {name}" for name, recall in by_category)
+            said.append(f"Recall at 10 of {question}: {', '.join(recalls)}.")
+            said.append(f"In the split '{asked[0]['split']}' it is {parts}.")
+        for question, vocabulary in self.data.asked_words().items():
+            words = vocabulary.words
             said.append(f"Words of '{question}' ({len(words)}): {', '.join(words)}.")
         return said
 

@@ -11,6 +11,7 @@ from jaxtyping import Float32, Int64
 
 from mmgraph.data.splits import Fold
 from mmgraph.experiments.retrieval.questions import (
+    CATEGORY,
     Questions,
     found,
     precise,
@@ -126,7 +127,8 @@ class FoldSearch:
                     scores = texts[rows] @ self.pictures[rows].T
                     scores = scores if question == "text to picture" else scores.T
                     itself = np.eye(len(rows), dtype=bool)
-                    parts.append(found(scores, itself, self.groups[rows], calibration))
+                    part = found(scores, itself, self.groups[rows], calibration)
+                    parts.append({**part, CATEGORY: self.data.category_codes[self.test][rows]})
                 questions[question + spoken] = stacked(parts)
         return questions
 

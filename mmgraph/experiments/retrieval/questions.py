@@ -17,9 +17,11 @@ from mmgraph.retrieval.measures.ranking import (
 )
 
 Columns = dict[str, np.ndarray]
-"""Figures of each query, by name; ``group`` is what is drawn whole when intervals are made."""
+"""Figures of each query, by name; ``group`` is what is drawn whole when intervals are made, and
+``category`` the number of its category, if it has one."""
 Questions = dict[str, Columns]
 
+CATEGORY = "category"
 _GROUP, _CHANCE, _BETWEEN = "group", "_by_chance", "|"
 _AT = (1, 10)
 _MEASURED = ("recall_at_1", "recall_at_10", "average_precision", "overlap",
@@ -89,15 +91,23 @@ def stacked(parts: Sequence[Columns]) -> Columns:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def figures(columns: Columns) -> dict[str, Any]:
+def figures(columns: Columns, categories: Sequence[str] = ()) -> dict[str, Any]:
     """Return how many queries there are, and the mean of each figure.
 
-    What was measured has a standard error and a 95% interval of a bootstrap over groups.
+    What was measured has a standard error and a 95% interval of a bootstrap over groups. Where
+    queries have the numbers of categories, there is the recall at 10 of each.
     """
     groups = columns[_GROUP]
+    codes = columns.get(CATEGORY, groups[:0])
     measured = {name: columns[name] for name in _MEASURED if name in columns}
     row: dict[str, Any] = {"queries": len(groups)}
-    row |= {name: float(column.mean()) for name, column in columns.items() if name != _GROUP}
+    averaged = [name for name in columns if name not in (_GROUP, CATEGORY)]
+    row |= {name: float(columns[name].mean()) for name in averaged}
+    if len(categories) > 1 and len(codes):
+        row["recall_at_10_by_category"] = {
+            categories[code]: float(columns["recall_at_10"][codes == code].mean())
+            for code in np.unique(codes)
+        }
     if len(np.unique(groups)) >= _FEWEST_GROUPS:
         for name, interval in mean_intervals(measured, groups).items():
             row[f"{name}_standard_error"] = interval.standard_error

@@ -86,6 +86,11 @@ class SearchData:
         return next(iter(self.texts))
 
     @property
+    def category_codes(self) -> Codes:
+        """Of each picture, the place of its category among their names in order."""
+        return np.unique(self.categories, return_inverse=True)[1].astype(np.int64)
+
+    @property
     def groups(self) -> list[int]:
         """Of each picture, in the split ``"grouped"``."""
         return [int(code) for code in self.groupings[GROUPED]]

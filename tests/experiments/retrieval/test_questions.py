@@ -48,3 +48,12 @@ def test_columns_have_names_that_tell_questions_apart():
     arrays = flat(questions) | {"places": np.zeros(3)}
     assert list(unflat(arrays)) == ["a", "b to a"]
     assert unflat(arrays)["b to a"]["group"].tolist() == [0, 1]
+
+
+def test_recall_is_told_by_category():
+    columns = found(np.eye(40), np.eye(40, dtype=bool), np.arange(40))
+    columns["recall_at_10"][:5] = 0
+    columns["category"] = np.repeat([0, 2], 20)
+    row = figures(columns, ["a", "b", "c"])
+    assert row["recall_at_10_by_category"] == {"a": 0.75, "c": 1.0}
+    assert "recall_at_10_by_category" not in figures(columns, ["a"])
