@@ -25,7 +25,13 @@ from mmgraph.experiments.retrieval.questions import (
     stacked,
     unflat,
 )
-from mmgraph.experiments.retrieval.search_data import ALL_SETS, GROUPED, SearchData, search_data
+from mmgraph.experiments.retrieval.search_data import (
+    ALL_SETS,
+    GROUPED,
+    TAGS,
+    SearchData,
+    search_data,
+)
 from mmgraph.experiments.retrieval.side_tasks import (
     Shown,
     coloured_figures,
@@ -45,6 +51,7 @@ _PARTS = 100
 """Of progress, in a step that reads pictures."""
 _HITS = 8
 """How many hits a sheet shows of a query."""
+_OF_ALL_SETS = " of all sets"
 
 
 class Search(NamedTuple):
@@ -67,7 +74,8 @@ class SearchJob(Job):
 
     def __init__(self, declaration: RetrievalDeclaration, directory: Path | None) -> None:
         super().__init__(declaration, directory)
-        self.data = declaration.data().with_pictures()
+        data = declaration.data()
+        self.data = data.rows([row for row, one in enumerate(data.pictures) if one is not None])
         self._features: dict[tuple[str, str], Float32[np.ndarray, "pictures features"]] = {}
         self._folds_run = declaration.folds
         for split in declaration.splits:
@@ -134,17 +142,13 @@ class SearchJob(Job):
         return Retriever(search.representation, image=search.image, text=text, random_state=seed)
 
     def features(
-        self,
-        progress: StepProgress,
-        image: Sequence[str],
-        name: str = "",
-        data: SearchData | None = None,
+        self, progress: StepProgress, image: Sequence[str], name: str = "", pictures: Any = None
     ) -> Float32[np.ndarray, "pictures features"]:
         """Return features of a set of pictures, by default the own, each kind made once."""
         for kind in image:
             if (name, kind) not in self._features:
-                pictures = (data or self.data).pictures
-                self._features[name, kind] = stored_features(pictures, kind, progress)
+                chosen = self.data.pictures if pictures is None else pictures
+                self._features[name, kind] = stored_features(chosen, kind, progress)
         return np.concatenate([self._features[name, kind] for kind in image], axis=1)
 
     def _describe(self, progress: StepProgress, scratch: Path | None) -> Answer:
@@ -156,10 +160,11 @@ class SearchJob(Job):
     ) -> Answer:
         features = self.features(progress, search.image)
         fold = self.fold(self.data, split, number)
-        main = search == self.main
+        # What scores mean is learned once: it takes as long as all the rest.
+        main = search == self.main and split == GROUPED
         made = FoldSearch.of(self.data, features, fold, self.finder(search), calibrated=main)
         questions, arrays = made.pairs() | made.words(), {}
-        if split == GROUPED and main:
+        if main:
             questions |= made.halves() | made.languages()
             if number == 0:
                 arrays = made.shown(self.declaration.queries, _HITS)
@@ -173,15 +178,16 @@ class SearchJob(Job):
 
     def _all_sets(self, number: int, progress: StepProgress, scratch: Path | None) -> Answer:
         own, language = self.declaration.dataset, self.data.language
-        sets = {name: search_data(name, [language]) for name in ALL_SETS if name != own}
+        others = {name: search_data(name, [language]) for name in ALL_SETS if name != own}
         described = [self.features(progress, self.main.image)]
-        described += [self.features(progress, self.main.image, *one) for one in sets.items()]
-        data = SearchData.union([self.data, *sets.values()])
-        fold = self.fold(data, GROUPED, number)
-        finder = self.finder(self.main)
+        for name, one in others.items():
+            described.append(self.features(progress, self.main.image, name, one.pictures))
+        data = SearchData.union({own: self.data, **others})
+        fold, finder = self.fold(data, GROUPED, number), self.finder(self.main)
         made = FoldSearch.of(data, np.concatenate(described), fold, finder, calibrated=False)
-        questions = made.pictures_with(self.declaration.pictures_with)
-        return Answer(flat(questions), _place(GROUPED, self.main))
+        questions = made.pairs() | made.pictures_with(self.declaration.pictures_with)
+        place = _place(GROUPED, Search(self.main.representation + _OF_ALL_SETS, self.main.image))
+        return Answer(flat(questions), place)
 
     def _vendors(self, progress: StepProgress, scratch: Path | None) -> Answer:
         widths = PictureFeatures.named(self.main.image).widths
@@ -208,11 +214,12 @@ class SearchJob(Job):
             for question, columns in unflat(answer.arrays).items():
                 place = (question, notes["split"], notes["model"], *notes["image"])
                 lots.setdefault(place, []).append(columns)
-        made = [
-            {"question": question, **_place(split, Search(model, tuple(image)))}
-            | figures(stacked(folds), sorted(set(self.data.categories)))
-            for (question, split, model, *image), folds in lots.items()
-        ]
+        made = []
+        for (question, split, model, *image), folds in lots.items():
+            sets = ALL_SETS if model.endswith(_OF_ALL_SETS) else self.data.categories
+            row = figures(stacked(folds), sorted({*sets}))
+            where = _place(split, Search(model, tuple(image)))
+            made.append({"question": question, **where, **row})
         return {
             "rows": len(self.data),
             "folds": {"run": self._folds_run, "declared": self.declaration.folds},
@@ -221,23 +228,20 @@ class SearchJob(Job):
         }
 
     def _sentences(self, rows: list[dict[str, Any]]) -> list[str]:
-        """What the splits of the declared search come to, and which words were asked for."""
-        own = [
-            row for row in rows if (row["model"], *row["image"]) == (self.main[0], *self.main[1])
-        ]
+        """What is found of each category, and which tags were asked for."""
+        own = [row for row in rows if (row["model"], tuple(row["image"])) == self.main]
+        all_sets = [row for row in rows if row["model"].endswith(_OF_ALL_SETS)]
         said = []
-        for question in dict.fromkeys(
-            r["question"] for r in own if "recall_at_10_by_category" in r
-        ):
-            asked = [row for row in own if row["question"] == question]
-            recalls = [f"{row['recall_at_10']:.3f} in the split '{row['split']}'" for row in asked]
-            by_category = asked[0]["recall_at_10_by_category"].items()
-            parts = ", ".join(f"{recall:.3f} of {name}" for name, recall in by_category)
-            said.append(f"Recall at 10 of {question}: {', '.join(recalls)}.")
-            said.append(f"In the split '{asked[0]['split']}' it is {parts}.")
-        for question, vocabulary in self.data.asked_words().items():
-            words = vocabulary.words
-            said.append(f"Words of '{question}' ({len(words)}): {', '.join(words)}.")
+        for row in (row for row in own + all_sets if "recall_at_10_by_category" in row):
+            recalls = row["recall_at_10_by_category"].items()
+            said.append(
+                f"Recall at 10 of {row['question']}, {row['model']}, split '{row['split']}': "
+                f"{row['recall_at_10']:.3f}; "
+                f"{', '.join(f'{recall:.3f} of {name}' for name, recall in recalls)}."
+            )
+        tags = self.data.asked_words().get(TAGS)
+        if tags is not None:
+            said.append(f"The {len(tags.words)} tags that are asked for: {', '.join(tags.words)}.")
         return said
 
     def draw(self, directory: Path, answers: Mapping[str, Answer]) -> list[str]:

@@ -14,12 +14,13 @@ import numpy as np
 from jaxtyping import Bool
 
 from mmgraph import datasets
-from mmgraph.data.groups import Codes, coded_groups
+from mmgraph.data.groups import Codes
 from mmgraph.datasets.emoji import ByLanguage
 from mmgraph.graph.errors import DatasetError, suggestion
 from mmgraph.learning.kept_steps import digest
 from mmgraph.retrieval.texts.word_splitting import split_words
 
+TAGS = "tag to pictures"
 ALL_SETS = ("open_clip_art", "emoji", "tux_paint_stamps")
 _TAG_PICTURES, _FREQUENT_WORDS = 10, 150
 GROUPED, RANDOM, ARTISTS = "grouped", "random", "artists"
@@ -66,7 +67,7 @@ class SearchData:
         """Return pictures of one source; by default each is a group of its own."""
         count = len(pictures)
         alone = np.arange(count)
-        grouped = alone if groups is None else coded_groups("group", groups).codes
+        grouped = alone if groups is None else _codes(groups)
         return cls(
             pictures,
             texts,
@@ -100,18 +101,17 @@ class SearchData:
         """The files of the pictures, if they are in some."""
         return None if any(isinstance(one, np.ndarray) for one in self.pictures) else self.pictures
 
-    def with_pictures(self) -> SearchData:
-        """Return what has a picture."""
-        rows = [row for row, picture in enumerate(self.pictures) if picture is not None]
+    def rows(self, index: Sequence[int]) -> SearchData:
+        """Return some of the pictures."""
 
         def some(column: Sequence[Any]) -> list[Any]:
-            return [column[row] for row in rows]
+            return [column[row] for row in index]
 
         return SearchData(
             some(self.pictures),
             {language: some(texts) for language, texts in self.texts.items()},
             some(self.ids),
-            {split: codes[rows] for split, codes in self.groupings.items()},
+            {split: codes[list(index)] for split, codes in self.groupings.items()},
             *(some(column) for column in (self.sources, self.categories, self.tags)),
         )
 
@@ -131,18 +131,25 @@ class SearchData:
         """
         asked = {"frequent word to pictures": Vocabulary.of(self.words(), most=_FREQUENT_WORDS)}
         if any(self.tags):
-            asked["tag to pictures"] = Vocabulary.of(self.tags, least=_TAG_PICTURES)
+            asked[TAGS] = Vocabulary.of(self.tags, least=_TAG_PICTURES)
         return asked
 
     @classmethod
-    def union(cls, sets: Sequence[SearchData]) -> SearchData:
-        """Return the pictures of several sets in the language of the first; groups stay apart."""
-        codes = [one.groupings[GROUPED] + 1 for one in sets]
-        starts = np.cumsum([0, *(code.max() for code in codes)])
-        groups = np.concatenate([c + s for c, s in zip(codes, starts, strict=False)])
-        texts = [text for one in sets for text in one.texts[one.language]]
-        pictures = [picture for one in sets for picture in one.pictures]
-        return cls.of(pictures, {sets[0].language: texts}, groups=groups.tolist())
+    def union(cls, sets: Mapping[str, SearchData]) -> SearchData:
+        """Return the pictures of several sets, in the first language of each.
+
+        Groups and sources stay apart, and categories are the names of the sets.
+        """
+        names = [name for name, one in sets.items() for _ in one.ids]
+        texts = [text for one in sets.values() for text in one.texts[one.language]]
+        made = cls.of(
+            [picture for one in sets.values() for picture in one.pictures],
+            {next(iter(sets.values())).language: texts},
+            groups=[(name, group) for name, one in sets.items() for group in one.groups],
+            categories=names,
+        )
+        sources = [f"{name} {source}" for name, one in sets.items() for source in one.sources]
+        return replace(made, sources=sources)
 
     def arrays(self) -> Iterable[np.ndarray]:
         """Return what answers depend on: pictures (by a digest), captions and groups."""
@@ -179,10 +186,8 @@ def search_data(dataset: str, languages: Sequence[str]) -> SearchData:
         If it cannot be had, or has no captions, or not in a language (with the nearest).
     """
     loaded: Any = datasets.load(dataset)
-    special: dict[str, Callable[[Any, Sequence[str]], SearchData]]
-    special = {"open_clip_art": _clip_art, "emoji": _emoji}
-    if dataset in special:
-        return special[dataset](loaded, languages)
+    if dataset in _SPECIAL:
+        return _SPECIAL[dataset](loaded, languages)
     if not hasattr(loaded, "captions"):
         raise DatasetError(f"'{dataset}' has no pictures with captions")
     texts = _in_languages(dataset, loaded.captions, languages)
@@ -194,26 +199,19 @@ def search_data(dataset: str, languages: Sequence[str]) -> SearchData:
 def pictures_digest(pictures: Sequence[Any]) -> str:
     """Return a digest of what is in files or arrays."""
     return digest(
-        None,
-        (
-            picture
-            if isinstance(picture, np.ndarray)
-            else np.frombuffer(Path(picture).read_bytes(), np.uint8)
-            for picture in pictures
-        ),
+        None, (p if isinstance(p, np.ndarray) else np.fromfile(p, np.uint8) for p in pictures)
     )
 
 
 def _clip_art(loaded: Any, languages: Sequence[str]) -> SearchData:
     texts = _in_languages("open_clip_art", {"en": loaded.captions}, languages)
-    groups = [int(group) for group in loaded.groups]
-    # The unknown artists are not one.
-    artists = [artist or f"unknown {g}" for artist, g in zip(loaded.artists, groups, strict=True)]
-    made = SearchData.of(loaded.images, texts, _ids(loaded.images), groups, loaded.categories)
-    groupings = {**made.groupings, ARTISTS: coded_groups("artist", artists).codes}
-    tags = [tuple(tag for tag in tags if len(tag.split()) == 1) for tags in loaded.tags]
     categories = [category.split("/")[0] for category in loaded.categories]
-    return replace(made, groupings=groupings, categories=categories, tags=tags)
+    groups = list(loaded.groups)
+    made = SearchData.of(loaded.images, texts, _ids(loaded.images), groups, categories)
+    # The unknown artists are not one.
+    artists = [artist or int(group) for artist, group in zip(loaded.artists, groups, strict=True)]
+    tags = [tuple(tag for tag in tags if len(tag.split()) == 1) for tags in loaded.tags]
+    return replace(made, groupings={**made.groupings, ARTISTS: _codes(artists)}, tags=tags)
 
 
 def _emoji(loaded: Any, languages: Sequence[str]) -> SearchData:
@@ -232,6 +230,17 @@ def _emoji(loaded: Any, languages: Sequence[str]) -> SearchData:
         loaded.categories * len(vendors),
         [()] * (count * len(vendors)),
     )
+
+
+_SPECIAL: Mapping[str, Callable[[Any, Sequence[str]], SearchData]] = {
+    "open_clip_art": _clip_art,
+    "emoji": _emoji,
+}
+
+
+def _codes(groups: Sequence[Hashable]) -> Codes:
+    number = {group: place for place, group in enumerate(dict.fromkeys(groups))}
+    return np.array([number[group] for group in groups], np.int64)
 
 
 def _named_and_tagged(loaded: Any, language: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,9 +18,9 @@ from mmgraph.experiments.retrieval.search_data import GROUPED, SearchData, Vocab
 from mmgraph.experiments.retrieval.stored_features import stored_features
 from mmgraph.graph.errors import DatasetError
 from mmgraph.retrieval.alignment.align import align
+from mmgraph.retrieval.alignment.scores import directions, standardisation
 from mmgraph.retrieval.alignment.translation import translation
 from mmgraph.retrieval.retriever import Retriever
-from mmgraph.retrieval.spaces.space import directions
 
 _LEAST_CAPTIONS = 3
 """Words of fewer captions are left out of alignments."""
@@ -97,10 +98,10 @@ def vendors_assigned(
         raise DatasetError(f"drawings of two vendors are assigned, here there are {len(sources)}")
     sides = []
     for source in sources:
-        rows = features[[one == source for one in data.sources]].astype(np.float64)
-        deviation = rows.std(0) * np.sqrt(np.repeat(widths, widths))
-        sides.append((rows - rows.mean(0)) / np.where(deviation > 0, deviation, np.inf))
-    scores = directions(sides[0]) @ directions(sides[1]).T
+        rows = features[[one == source for one in data.sources]]
+        shift, scale = standardisation(rows, widths)
+        sides.append(directions((rows - shift) * scale))
+    scores = sides[0] @ sides[1].T
     assigned = align(scores, method="assignment", temperature=_TEMPERATURE)
     hard = np.zeros(scores.shape)
     hard[assigned.pairs[:, 0], assigned.pairs[:, 1]] = 1
@@ -113,7 +114,7 @@ def vendors_assigned(
             ("assigned partner", hard),
         )
     }
-    category = max(set(data.categories), key=data.categories.count)
+    category = Counter(data.categories).most_common(1)[0][0]
     places = [row for row in range(len(scores)) if data.categories[row] == category][:_SHOWN]
     names = [data.caption(row).split(",")[0][:_NAME] for row in places]
     return questions, Shown(assigned.probabilities[np.ix_(places, places)], names, names)

@@ -46,12 +46,14 @@ def test_clip_art_stays_with_its_artist_unless_that_is_unknown(drawings):
 
 
 def test_groups_of_several_sets_stay_apart(drawings):
-    sets = [search_data(name, ["en"]) for name in ("open_clip_art", "tux_paint_stamps")]
-    data = SearchData.union(sets)
+    names = ("open_clip_art", "tux_paint_stamps")
+    data = SearchData.union({name: search_data(name, ["en"]) for name in names})
     groups = data.groupings[GROUPED]
     assert len(data) == 80
     assert not set(groups[:72]) & set(groups[72:])
     assert len(set(groups)) == 36 + 8
+    assert set(data.categories) == set(names)
+    assert len(set(data.sources)) == 2
 
 
 def test_words_are_ranked_by_how_many_say_them_then_by_name():
@@ -76,10 +78,10 @@ def test_a_language_that_is_not_there_is_named(drawings):
         search_data("open_clip_art", ["fr"])
 
 
-def test_what_has_no_picture_is_not_searched():
+def test_rows_and_files_are_those_of_pictures():
     picture = np.zeros((2, 2, 3), np.uint8)
     data = SearchData.of([None, picture], {"": [["a"], ["b", "c"]]}, groups=["x", "y"])
-    left = data.with_pictures()
+    left = data.rows([1])
     assert (len(left), left.ids, left.caption(0)) == (1, ["1"], "b, c")
     assert left.groups == [1]
     assert SearchData.of([None, Path("a.png")], data.texts).files == [None, Path("a.png")]
