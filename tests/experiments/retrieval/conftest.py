@@ -11,15 +11,8 @@ from PIL import Image
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 180, 20), "blue": (20, 20, 220), "grey": (99,) * 3}
 SHAPES = ("disc", "square", "bar")
-CHINESE = {
-    "red": "红",
-    "green": "绿",
-    "blue": "蓝",
-    "grey": "灰",
-    "disc": "圆",
-    "square": "方",
-    "bar": "条",
-}
+CHINESE = dict(zip((*COLOURS, *SHAPES), "红绿蓝灰圆方条", strict=True))
+ROWS = [(colour, shape) for colour in COLOURS for shape in SHAPES for _ in range(6)]
 
 
 def drawing(colour: str, shape: str, random: np.random.Generator) -> np.ndarray:
@@ -40,46 +33,35 @@ def drawing(colour: str, shape: str, random: np.random.Generator) -> np.ndarray:
 def drawings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make ``datasets.load`` return them, and the cache an empty folder."""
     random = np.random.default_rng(0)
-    kinds = [(colour, shape) for colour in COLOURS for shape in SHAPES]
-    rows = [kind for kind in kinds for _ in range(6)]
-    files = []
-    for number, (colour, shape) in enumerate(rows):
-        path = tmp_path / "drawings" / f"{number}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(drawing(colour, shape, random)).save(path)
-        files.append(path)
-    captions = [f"{colour} {shape} number {n % 4}" for n, (colour, shape) in enumerate(rows)]
+    files = [tmp_path / f"{number}.png" for number in range(72)]
+    for path, row in zip(files, ROWS, strict=True):
+        Image.fromarray(drawing(*row, random)).save(path)
+    captions = [f"{colour} {shape} number {n % 4}" for n, (colour, shape) in enumerate(ROWS)]
     clip_art = SimpleNamespace(
         images=files,
         captions=captions,
-        tags=[(colour, f"{colour} {shape}") for colour, shape in rows],
-        artists=[("Ann", "Bob", "Cid", "")[n % 4] for n in range(len(rows))],
-        categories=[f"{shape}s/all" for _, shape in rows],
-        groups=np.arange(len(rows)) // 2,
+        tags=[(colour, f"{colour} {shape}") for colour, shape in ROWS],
+        artists=["Ann", "Bob", "Cid", ""] * 18,
+        categories=[f"{shape}s/all" for _, shape in ROWS],
+        groups=np.arange(72) // 2,
     )
     stamps = SimpleNamespace(
         images=files[::9],
         captions={"en": captions[::9], "es": [None, *captions[9::9]]},
-        categories=["all"] * len(files[::9]),
-        groups=np.arange(len(files[::9])),
+        categories=["all"] * 8,
+        groups=np.arange(8),
     )
+    vendors = ("google", "twitter")
     emoji = SimpleNamespace(
-        characters=[chr(128512 + n) for n in range(len(rows))],
-        images={
-            vendor: np.stack([drawing(*row, random) for row in rows])
-            for vendor in ("google", "twitter")
-        },
+        characters=[chr(128512 + n) for n in range(72)],
+        images={one: np.stack([drawing(*row, random) for row in ROWS]) for one in vendors},
         names={
-            "en": [" ".join(row) for row in rows],
-            "zh": ["".join(CHINESE[word] for word in row) for row in rows],
+            "en": [" ".join(row) for row in ROWS],
+            "zh": ["".join(CHINESE[word] for word in row) for row in ROWS],
         },
-        tags={
-            "en": [("drawing", f"number {n % 5}") for n in range(len(rows))],
-            "zh": [(f"{n % 5}",) for n in range(len(rows))],
-        },
-        groups=np.arange(len(rows)) // 2,
-        categories=[shape for _, shape in rows],
-        subcategories=[shape for _, shape in rows],
+        tags={language: [(f"n{n % 5}",) for n in range(72)] for language in ("en", "zh")},
+        groups=np.arange(72) // 2,
+        categories=[shape for _, shape in ROWS],
     )
     known = {"open_clip_art": clip_art, "tux_paint_stamps": stamps, "emoji": emoji}
     monkeypatch.setattr("mmgraph.datasets.load", known.__getitem__)

@@ -93,15 +93,12 @@ def test_clip_art_is_found_and_an_interrupted_run_goes_on(drawings, tmp_path, ca
     alone = rows["grouped", "cca", "half of the words to the other half"]
     gain = both["recall_at_10"] - alone["recall_at_10"]
     assert both["gain_over_words"] == pytest.approx(gain)
-    assert "0.9" in report["words"][0] or "1.0" in report["words"][0]
-    for name in ("hits", "space", "alignment"):
-        assert (directory / f"{name}.png").stat().st_size > 10_000
+    assert report["words"][-1] == "The 4 tags that are asked for: blue, green, grey, red."
+    assert all((directory / f"{n}.png").stat().st_size > 9999 for n in ("hits", "space"))
     print_searches(report["results"], "mine")
     assert "Split artists, pictures by pixels:" in capsys.readouterr().out
     (directory / "steps" / "all_sets-2.safetensors").unlink()
-    told = []
-    again = run(path, directory, progress=lambda done, total, text: told.append(text))
-    assert again["results"] == report["results"]
+    assert run(path, directory)["results"] == report["results"]
 
 
 @pytest.mark.slow
@@ -113,4 +110,4 @@ def test_emoji_are_found_in_two_languages(drawings, tmp_path):
     assert rows["picture to text (zh)"]["recall_at_10"] > 0.9
     assert rows["same hits in en and zh"]["overlap"] > 0.7
     assert rows["assigned partner of google in twitter"]["recall_at_1"] > 0.3
-    assert rows["both to another drawing"]["gain_over_words"] > 0
+    assert rows["picture to another drawing"]["recall_at_10"] > 0.9
