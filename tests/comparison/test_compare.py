@@ -161,6 +161,7 @@ def test_inner_folds_choose_a_setting_by_log_loss_within_training_rows(
     assert [*once.answers[0].settings] == [{"tell": 0.4}] * 4
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_not_done_again_and_is_the_same_to_the_byte(tmp_path: Path):
     watching = Watching(tmp_path / "log")
     models = {"watched": watching, "shares": "prior", "normal": GaussianNB()}
@@ -215,6 +216,7 @@ def _interrupted(directory: Path) -> None:
     compare(data(), {"slow": Waiting(directory / "log")}, folds=4, given=[], directory=directory)
 
 
+@pytest.mark.slow
 def test_a_kill_loses_one_fit(tmp_path: Path):
     # Forked: nothing is imported anew, and the one thread holds no lock.
     process = multiprocessing.get_context("fork").Process(target=_interrupted, args=(tmp_path,))
@@ -420,6 +422,7 @@ def test_a_class_absent_from_a_fold_is_named_and_answered():
         np.testing.assert_allclose(one.probabilities.sum(1), 1)
 
 
+@pytest.mark.slow
 def test_a_modality_never_there_in_training_is_no_obstacle():
     rows = data()
     number = rows.blocks["noise"].values.copy()

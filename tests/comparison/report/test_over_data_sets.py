@@ -31,6 +31,7 @@ def reports(count: int) -> dict[str, ComparisonReport]:
     return made
 
 
+@pytest.mark.slow
 def test_ranks_are_those_of_the_scores_and_are_told():
     over = over_data_sets(reports(10), "accuracy")
     table = np.array(list(over.scores.values()))

@@ -15,6 +15,7 @@ from tests.predictors.test_machine_classifier import MODALITIES, log_loss, patie
 SMALL = {"members": 2, "width": 16, "training": {"epochs": 15, "batch_size": 32}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["early", "late", "joint", "network"])
 def test_one_net_tells_by_any_modality(fusion):
     clf = mm.DeepClassifier(MODALITIES, fusion=fusion, **SMALL).fit(*patients())
@@ -39,6 +40,7 @@ def test_answers_are_the_mean_of_the_members_and_repeat():
     assert clf.net_.net.design.members == 2
 
 
+@pytest.mark.slow
 def test_other_losses_are_made_small_beside_that_of_the_task(tmp_path):
     frame, labels = patients()
     options = {"members": 2, "width": 8, "fusion": "joint", "folds": 0}
@@ -56,6 +58,7 @@ def test_other_losses_are_made_small_beside_that_of_the_task(tmp_path):
     np.testing.assert_array_equal(read.predict_proba(frame), again)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_holds_each_net_and_is_gone_on_from(tmp_path):
     frame, labels = patients()
     options = {**SMALL, "checkpoint": tmp_path}
@@ -105,6 +108,7 @@ def test_a_class_without_rows_takes_nothing_of_the_powers():
     np.testing.assert_allclose(table.sum(1), 1.0)
 
 
+@pytest.mark.slow
 def test_powers_are_learned_with_the_shares_that_each_net_has_seen():
     frame, labels = patients(240)
     order = np.argsort(labels, kind="stable")

@@ -42,6 +42,7 @@ def test_one_fit_tells_by_any_modality(fitted):
     np.testing.assert_allclose(np.log(prior), fitted.model_.held_out.log_prior, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_answers_and_another_one_others(fitted):
     frame, labels = patients()
     again = clone(fitted).fit(frame, labels)

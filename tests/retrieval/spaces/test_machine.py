@@ -42,6 +42,7 @@ def expected_text(space: FittedMachineSpace, picture: np.ndarray) -> np.ndarray:
     return chances / chances.sum() @ means["text0"]
 
 
+@pytest.mark.slow
 def test_expected_texts_are_those_of_enumeration(fitted):
     known = pairs().pictures[:20]
     variates = fitted.canonical.picture_map(known).astype(float)

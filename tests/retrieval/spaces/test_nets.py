@@ -24,7 +24,12 @@ def scores(space: FittedNetSpace, rows: Pairs) -> np.ndarray:
     return space.pictures(rows.pictures) @ space.texts(rows.texts).T
 
 
-@pytest.mark.parametrize("tie", ["contrastive", "cosine", "deep_cca"])
+_SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "tie", ["contrastive", *(pytest.param(tie, marks=_SLOW) for tie in ("cosine", "deep_cca"))]
+)
 def test_pairs_lie_nearer_than_others_and_a_stored_space_places_to_the_bit(tie):
     space = fitted(tie)
     found = scores(space, KNOWN)
@@ -33,6 +38,7 @@ def test_pairs_lie_nearer_than_others_and_a_stored_space_places_to_the_bit(tie):
     np.testing.assert_array_equal(scores(FittedNetSpace.restored(space.parts()), KNOWN), found)
 
 
+@pytest.mark.slow
 def test_losses_within_a_side_are_added_and_told():
     space = NetSpace(**TINY, losses=("reconstruction",)).fit(KNOWN)
     assert list(space.contributions) == ["Contrastive", "Reconstruction"]
