@@ -74,8 +74,7 @@ class SearchJob(Job):
 
     def __init__(self, declaration: RetrievalDeclaration, directory: Path | None) -> None:
         super().__init__(declaration, directory)
-        data = declaration.data()
-        self.data = data.rows([row for row, one in enumerate(data.pictures) if one is not None])
+        self.data = declaration.data()
         self._features: dict[tuple[str, str], Float32[np.ndarray, "pictures features"]] = {}
         self._folds_run = declaration.folds
         for split in declaration.splits:
@@ -132,9 +131,11 @@ class SearchJob(Job):
         ]
 
     def fold(self, data: SearchData, split: str, number: int) -> Fold:
-        """Return the training and test rows of a fold."""
+        """Return the training and test rows of a fold, of those that have a picture."""
         folds = grouped_folds(data.groupings[split], self.declaration.folds, self.declaration.seed)
-        return train_and_test(folds)[number]
+        there = np.array([one is not None for one in data.pictures])
+        training, test = train_and_test(folds)[number]
+        return training[there[training]], test[there[test]]
 
     def finder(self, search: Search) -> Retriever:
         """Return a retriever that is not fitted yet."""

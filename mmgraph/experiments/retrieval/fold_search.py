@@ -67,15 +67,7 @@ class FoldSearch:
     ) -> FoldSearch:
         """Learn as a retriever does, perhaps without what scores mean, which takes as long again.
 
-        Parameters
-        ----------
-        data : SearchData
-        features : ndarray of float32, shape (rows, features)
-            Of the retriever's kinds.
-        fold : (training rows, test rows)
-        finder : Retriever
-            It is fitted, if scores are to be calibrated.
-        calibrated : bool
+        Features are of the kinds of the retriever, which is fitted if scores are calibrated.
         """
         training, test = fold
         texts = {language: [rows[row] for row in training] for language, rows in data.texts.items()}

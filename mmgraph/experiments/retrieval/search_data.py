@@ -101,20 +101,6 @@ class SearchData:
         """The files of the pictures, if they are in some."""
         return None if any(isinstance(one, np.ndarray) for one in self.pictures) else self.pictures
 
-    def rows(self, index: Sequence[int]) -> SearchData:
-        """Return some of the pictures."""
-
-        def some(column: Sequence[Any]) -> list[Any]:
-            return [column[row] for row in index]
-
-        return SearchData(
-            some(self.pictures),
-            {language: some(texts) for language, texts in self.texts.items()},
-            some(self.ids),
-            {split: codes[list(index)] for split, codes in self.groupings.items()},
-            *(some(column) for column in (self.sources, self.categories, self.tags)),
-        )
-
     def caption(self, row: int) -> str:
         """Return the caption of a picture in the first language, several as one."""
         return _joined(self.texts[self.language][row])
@@ -198,8 +184,9 @@ def search_data(dataset: str, languages: Sequence[str]) -> SearchData:
 
 def pictures_digest(pictures: Sequence[Any]) -> str:
     """Return a digest of what is in files or arrays."""
+    files = (np.zeros(0) if one is None else one for one in pictures)
     return digest(
-        None, (p if isinstance(p, np.ndarray) else np.fromfile(p, np.uint8) for p in pictures)
+        None, (f if isinstance(f, np.ndarray) else np.fromfile(f, np.uint8) for f in files)
     )
 
 

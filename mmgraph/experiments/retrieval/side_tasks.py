@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -24,7 +23,7 @@ from mmgraph.retrieval.retriever import Retriever
 
 _LEAST_CAPTIONS = 3
 """Words of fewer captions are left out of alignments."""
-_TEMPERATURE = 0.02
+_TEMPERATURE = 0.05
 """What cosines are divided by."""
 _SHOWN, _NAME = 14, 32
 """Rows and columns of the matrix that is drawn, and characters of their names."""
@@ -114,8 +113,7 @@ def vendors_assigned(
             ("assigned partner", hard),
         )
     }
-    category = Counter(data.categories).most_common(1)[0][0]
-    places = [row for row in range(len(scores)) if data.categories[row] == category][:_SHOWN]
+    places = range(min(_SHOWN, len(scores)))
     names = [data.caption(row).split(",")[0][:_NAME] for row in places]
     return questions, Shown(assigned.probabilities[np.ix_(places, places)], names, names)
 

@@ -72,6 +72,13 @@ def test_drawings_are_assigned_whatever_features_come_in(drawings, tmp_path):
     assert (shown.matrix.argmax(1) == np.arange(len(shown.rows))).all()
 
 
+def test_what_has_no_picture_is_in_no_fold(drawings, tmp_path):
+    made = job(declared(tmp_path, EMOJI), None)
+    made.data.pictures[:100] = [None] * 100
+    training, test = made.fold(made.data, "grouped", 0)
+    assert sorted([*training, *test]) == list(range(100, 144))
+
+
 @pytest.mark.slow
 def test_clip_art_is_found_and_an_interrupted_run_goes_on(drawings, tmp_path, capsys, rendered):
     path, directory = declared(tmp_path, CLIP_ART), tmp_path / "out"
@@ -102,6 +109,7 @@ def test_clip_art_is_found_and_an_interrupted_run_goes_on(drawings, tmp_path, ca
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:probabilities of pairs")  # of drawings that are alike
 def test_emoji_are_found_in_two_languages(drawings, tmp_path):
     report = run(declared(tmp_path, EMOJI), folds=1)
     assert report["folds"] == {"run": 1, "declared": 3}

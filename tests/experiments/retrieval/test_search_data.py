@@ -55,15 +55,13 @@ def test_words_are_ranked_by_how_many_say_them_then_by_name():
     assert Vocabulary.of(bags, least=2).said.tolist() == [[1, 0], [1, 1], [0, 1], [0, 0]]
 
 
-def test_rows_and_files_are_those_of_pictures(tmp_path: Path):
-    picture = np.frombuffer(b"xy", np.uint8)
-    data = SearchData.of([None, picture], {"": [["a"], ["b", "c"]]}, groups=["x", "y"])
-    left = data.rows([1])
-    assert (left.ids, left.caption(0), left.groups) == (["1"], "b, c", [1])
+def test_pictures_are_told_apart_by_what_is_in_their_files(tmp_path: Path):
     (tmp_path / "a").write_bytes(b"xy")
-    assert pictures_digest(left.pictures) == pictures_digest([tmp_path / "a"])
-    assert left.files is None
-    assert SearchData.of([None, tmp_path], data.texts).files == [None, tmp_path]
+    picture = np.frombuffer(b"xy", np.uint8)
+    assert pictures_digest([None, picture]) == pictures_digest([None, tmp_path / "a"])
+    assert pictures_digest([picture]) != pictures_digest([picture[:1]])
+    assert SearchData.of([None, picture], {"": ["a", "b"]}).files is None
+    assert SearchData.of([None, tmp_path], {"": ["a", "b"]}).files == [None, tmp_path]
 
 
 def test_a_language_that_is_not_there_is_named(drawings):
