@@ -52,6 +52,7 @@ _PARTS = 100
 _HITS = 8
 """How many hits a sheet shows of a query."""
 _OF_ALL_SETS = " of all sets"
+_BY_CATEGORY = "recall_at_10_by_category"
 
 
 class Search(NamedTuple):
@@ -229,16 +230,19 @@ class SearchJob(Job):
         }
 
     def _sentences(self, rows: list[dict[str, Any]]) -> list[str]:
-        """What is found of each category, and which tags were asked for."""
-        own = [row for row in rows if (row["model"], tuple(row["image"])) == self.main]
-        all_sets = [row for row in rows if row["model"].endswith(_OF_ALL_SETS)]
-        said = []
-        for row in (row for row in own + all_sets if "recall_at_10_by_category" in row):
-            recalls = row["recall_at_10_by_category"].items()
+        """What the splits and categories of the declared search come to, and the tags."""
+        first, said = self.declaration.splits[0], []
+        for row in (row for row in rows if row["split"] == first):
+            model = row["model"].removesuffix(_OF_ALL_SETS)
+            if (model, tuple(row["image"])) != self.main or _BY_CATEGORY not in row:
+                continue
+            same = [r for r in rows if all(r[k] == row[k] for k in ("question", "model", "image"))]
+            splits = ", ".join(f"{one['recall_at_10']:.3f} ({one['split']})" for one in same)
+            parts = ", ".join(
+                f"{recall:.3f} of {name}" for name, recall in row[_BY_CATEGORY].items()
+            )
             said.append(
-                f"Recall at 10 of {row['question']}, {row['model']}, split '{row['split']}': "
-                f"{row['recall_at_10']:.3f}; "
-                f"{', '.join(f'{recall:.3f} of {name}' for name, recall in recalls)}."
+                f"Recall at 10 of {row['question']}, {row['model']}: {splits}; ({first}) {parts}."
             )
         tags = self.data.asked_words().get(TAGS)
         if tags is not None:
@@ -258,6 +262,7 @@ class SearchJob(Job):
                     answer.arrays["matrix"],
                     notes["shown_rows"],
                     notes["shown_columns"],
+                    label=notes["label"],
                     title=notes["title"],
                 )
         return save_figures(directory, made)
@@ -269,5 +274,5 @@ def _place(split: str, search: Search) -> dict[str, Any]:
 
 
 def _aligned(questions: Questions, shown: Shown, place: dict[str, Any], title: str) -> Answer:
-    names = {"shown_rows": shown.rows, "shown_columns": shown.columns, "title": title}
-    return Answer(flat(questions) | {"matrix": shown.matrix}, place | names)
+    names = {"shown_rows": shown.rows, "shown_columns": shown.columns, "label": shown.label}
+    return Answer(flat(questions) | {"matrix": shown.matrix}, {**place, **names, "title": title})

@@ -37,6 +37,7 @@ class Shown(NamedTuple):
     matrix: Float[np.ndarray, "rows columns"]
     rows: list[str]
     columns: list[str]
+    label: str = "probability"
 
 
 def learned_words(data: SearchData, features: Features, fold: Fold) -> tuple[Questions, Shown]:
@@ -57,11 +58,10 @@ def learned_words(data: SearchData, features: Features, fold: Fold) -> tuple[Que
         questions[question] = precise(scores.T, asked.said[test][:, places].T)
     said = asked.said[test][:, places]
     rows, columns = _exclusive(said)
-    # How much more probable a word is of a picture than of all.
     lift = scores[np.ix_(rows, columns)] / scores[:, columns].mean(0)
     names = [data.caption(test[row]).split(",")[0][:_NAME] for row in rows]
     words = [asked.words[places[column]] for column in columns]
-    return questions, Shown(lift / lift.sum(1, keepdims=True), names, words)
+    return questions, Shown(lift, names, words, "times as probable as of all pictures")
 
 
 def _exclusive(said: Bool[np.ndarray, "pictures words"]) -> tuple[list[int], list[int]]:
