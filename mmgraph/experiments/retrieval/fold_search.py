@@ -107,19 +107,20 @@ class FoldSearch:
     def pairs(self) -> Questions:
         """Return whether captions find their pictures, and pictures their captions.
 
-        They are searched among those of one source.
+        They are searched among those of one source; equal captions are right as well.
         """
         questions: Questions = {}
         for language, texts in self.texts.items():
             spoken = f" ({language})" if len(self.texts) > 1 else ""
+            captions = np.array([self.data.caption(row, language) for row in self.test])
             for question, calibrated in _CALIBRATED.items():
                 calibration, parts = self.model.calibrations.get(calibrated), []
                 for of_source in self.sources:
                     rows = of_source[texts[of_source].any(1)]  # that have a caption
                     scores = texts[rows] @ self.pictures[rows].T
                     scores = scores if question == "text to picture" else scores.T
-                    itself = np.eye(len(rows), dtype=bool)
-                    part = found(scores, itself, self.groups[rows], calibration)
+                    same = captions[rows][:, None] == captions[rows]
+                    part = found(scores, same, self.groups[rows], calibration)
                     parts.append({**part, CATEGORY: self.data.category_codes[self.test][rows]})
                 questions[question + spoken] = stacked(parts)
         return questions

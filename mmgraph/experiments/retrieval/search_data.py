@@ -101,9 +101,9 @@ class SearchData:
         """The files of the pictures, if they are in some."""
         return None if any(isinstance(one, np.ndarray) for one in self.pictures) else self.pictures
 
-    def caption(self, row: int) -> str:
-        """Return the caption of a picture in the first language, several as one."""
-        return _joined(self.texts[self.language][row])
+    def caption(self, row: int, language: str | None = None) -> str:
+        """Return the caption of a picture, by default in the first language; several as one."""
+        return _joined(self.texts[self.language if language is None else language][row])
 
     def words(self) -> list[set[str]]:
         """Return the words of the first language's captions of each picture."""
