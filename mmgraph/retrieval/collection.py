@@ -121,7 +121,6 @@ class Collection:
             if name not in self.items:
                 raise LearningError(f"no item has the id {name!r}{suggestion(name, self.items)}")
         for index in self.indices.values():
-            there = set(index.ids)
-            index.delete([name for name in dict.fromkeys(ids) if name in there])
+            index.delete([name for name in dict.fromkeys(ids) if name in index])
         for name in dict.fromkeys(ids):
             del self.items[name]

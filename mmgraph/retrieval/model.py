@@ -59,8 +59,11 @@ class RetrievalModel:
         groups: Sequence[Hashable] | None,
         seed: int,
         progress: Progress | None = None,
+        calibrated: bool = True,
     ) -> Self:
         """Return the model of rows, of which those are learned from that have picture and text.
+
+        What similarities mean takes as long again to learn, and may be left out.
 
         Raises
         ------
@@ -86,6 +89,8 @@ class RetrievalModel:
         paired = np.flatnonzero(_present(features) & np.any([*map(has_terms, blocks)], axis=0))
         pairs = Pairs(features, pictures.widths, blocks, seed).rows(paired)
         check_pairs(pairs)
+        if not calibrated:
+            return cls(pictures, terms, space.fit(pairs), {})
         # Of texts that are held out, too, words may be unknown.
         held_out = rows_to_hold_out(codes[paired], seed)
         shown = {name: [items[row] for row in paired] for name, items in rows.items()}

@@ -141,13 +141,8 @@ class Retriever(BaseEstimator):
         MissingExtraError
             If a package is not installed that the representation or the pictures need.
         """
-        settings = (
-            PictureFeatures.named(self.image),
-            text_features(self.text),
-            chosen_space(self.representation),
-        )
         self.model_ = RetrievalModel.fitted(
-            settings, images, texts, groups, self.random_state, progress
+            self.chosen, images, texts, groups, self.random_state, progress
         )
         self.collection_ = Collection.empty(self.model_.space.width)
         return self
@@ -313,10 +308,11 @@ class Retriever(BaseEstimator):
             raise LearningError("matches are explained by the representation 'network' alone")
         check_query(query, None, "the query")
         terms, described = self._fitted.terms, self._fitted.pictures
-        given: Any = image if described.is_row(image) else [image]
         names = [fitted.names for fitted in terms.languages.values()]
         texts: Texts = [query] if language is None else {language: [query]}
-        return reasons(space, names, described.features(given), terms.features(texts))
+        return reasons(
+            space, names, described.features(described.only(image)), terms.features(texts)
+        )
 
     def picture_places(self, images: Images, progress: Progress | None = None) -> Places:
         """Return the places of pictures in the space: NaN where a row has none.
@@ -354,6 +350,12 @@ class Retriever(BaseEstimator):
         write(self, path)
 
     @property
+    def chosen(self) -> tuple[PictureFeatures, TextFeatures, Space]:
+        """The features of pictures and of texts, and the space, that the parameters name."""
+        pictures, texts = PictureFeatures.named(self.image), text_features(self.text)
+        return pictures, texts, chosen_space(self.representation)
+
+    @property
     def is_fitted(self) -> bool:
         """Whether it has learned a space."""
         return hasattr(self, "collection_")
@@ -380,8 +382,7 @@ class Retriever(BaseEstimator):
         places = self.text_places(texts)
         has_words = np.asarray(places.any(1))
         if image is not None:
-            given: Any = image if self._fitted.pictures.is_row(image) else [image]
-            picture = self.picture_places(given)
+            picture = self.picture_places(self._fitted.pictures.only(image))
             places = np.where(has_words[:, None], (places + picture) / 2, picture)
         return places, has_words
 

@@ -28,8 +28,8 @@ class LearnedNet:
     net : Net
     inputs : mapping of str to ModalityInput
     contributions : mapping of str to float
-        What each loss added to the sum of all at the end of training, as a mean over the training
-        rows and members; files do not hold it.
+        What each of several losses added to their sum at the end of training, as a mean over the
+        training rows and members; empty of one loss alone, and not held by files.
     """
 
     net: Net

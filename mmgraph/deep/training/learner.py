@@ -16,7 +16,7 @@ from mmgraph.data.modality_rows import ModalityRows
 from mmgraph.deep.fusion.named import FUSIONS
 from mmgraph.deep.inputs.cells import Cells
 from mmgraph.deep.inputs.modality_input import ModalityInput, cells_of
-from mmgraph.deep.losses.loss import Loss, NetOutput
+from mmgraph.deep.losses.loss import Loss, NetOutput, UncertaintyWeighted, WeightedSum
 from mmgraph.deep.losses.named import sum_of_losses
 from mmgraph.deep.losses.task import CrossEntropy, TaskLoss
 from mmgraph.deep.training.adamw_learner import AdamWLearner, checksum
@@ -183,7 +183,8 @@ def learn_net(
     learned.net.prior.copy_(_prior(data, design.outputs))
     learner = kind(learned, data, options, loss)
     run_loop(learner, options, directory=directory, progress=progress)
-    learned = replace(learned, contributions=learner.contributions())
+    if isinstance(loss, WeightedSum | UncertaintyWeighted):  # one loss alone needs no telling
+        learned = replace(learned, contributions=learner.contributions())
     learned.net.pack.noise = None
     learned.net.eval().requires_grad_(False)
     return learned

@@ -19,13 +19,9 @@ from mmgraph.experiments.retrieval.questions import (
 )
 from mmgraph.experiments.retrieval.search_data import GROUPED, SearchData
 from mmgraph.retrieval.held_out_matches import Question
-from mmgraph.retrieval.images.described import PictureFeatures
 from mmgraph.retrieval.model import RetrievalModel
 from mmgraph.retrieval.retriever import Retriever
-from mmgraph.retrieval.spaces.named import chosen_space
-from mmgraph.retrieval.spaces.space import Pairs, Places
-from mmgraph.retrieval.texts.language_terms import LanguageTerms
-from mmgraph.retrieval.texts.named import text_features
+from mmgraph.retrieval.spaces.space import Places
 from mmgraph.retrieval.texts.word_splitting import split_words
 
 _FIRST = 10
@@ -67,21 +63,15 @@ class FoldSearch:
     ) -> FoldSearch:
         """Learn as a retriever does, perhaps without what scores mean, which takes as long again.
 
-        Features are of the kinds of the retriever, which is fitted if scores are calibrated.
+        Features are of the kinds of the retriever, which is not fitted itself.
         """
         training, test = fold
         texts = {language: [rows[row] for row in training] for language, rows in data.texts.items()}
-        if calibrated:
-            groups = [data.groups[row] for row in training]
-            model = finder.fit(features[training], texts, groups=groups).model_
-        else:
-            pictures = PictureFeatures.named(finder.image)
-            terms = LanguageTerms.fitted(text_features(finder.text), texts)
-            blocks = terms.features(texts)
-            pairs = Pairs(features[training], pictures.widths, blocks, finder.random_state)
-            captioned = np.flatnonzero(sum(np.diff(block.indptr) for block in blocks))
-            space = chosen_space(finder.representation).fit(pairs.rows(captioned))
-            model = RetrievalModel(pictures, terms, space, {})
+        groups, seed = [data.groups[row] for row in training], finder.random_state
+        settings = finder.chosen
+        model = RetrievalModel.fitted(
+            settings, features[training], texts, groups, seed, calibrated=calibrated
+        )
         return cls(data, model, test, model.picture_places(features[test]))
 
     @cached_property

@@ -82,9 +82,10 @@ class PictureFeatures:
             raise LearningError(f"of row {int(wrong.argmax())} some features are not finite")
         return np.asarray(given, np.float32)
 
-    def is_row(self, image: object) -> bool:
-        """Whether it is one row of these features, and no picture."""
-        return isinstance(image, np.ndarray) and image.shape == (1, sum(self.widths))
+    def only(self, image: Picture) -> Images:
+        """Return one picture, or the one row of its features, as images."""
+        is_row = isinstance(image, np.ndarray) and image.shape == (1, sum(self.widths))
+        return image if is_row else [image]  # type: ignore[return-value]
 
 
 def listed(images: Images) -> list[Any] | Float32[np.ndarray, "rows features"]:

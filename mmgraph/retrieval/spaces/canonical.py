@@ -12,16 +12,16 @@ import scipy.linalg as sl
 import scipy.sparse as sp
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import FormatError, LearningError
+from mmgraph.graph.errors import FormatError
 from mmgraph.predictors.stored.parts import Parts
 from mmgraph.retrieval.spaces.row_map import RowMap
+from mmgraph.retrieval.spaces.sides import Sides
 from mmgraph.retrieval.spaces.space import (
     FittedSpace,
     Pairs,
     Pictures,
     Places,
     Space,
-    check_pairs,
     has_terms,
     places_of,
 )
@@ -54,20 +54,10 @@ class CanonicalSpace(Space):
 
     def fit(self, pairs: Pairs) -> FittedCanonicalSpace:
         """As :meth:`Space.fit`."""
-        check_pairs(pairs)
-        sides: list[tuple[RowMap, Float64[np.ndarray, "rows width"]]] = [
-            RowMap.fitted(pairs.pictures, pairs.widths, self.steepness, pairs.seed)
-        ]
-        for texts in pairs.texts:
-            sides.append(RowMap.fitted(texts, (), 0.0, pairs.seed))
-        names = ("picture", *("text",) * len(pairs.texts))
-        for what, (_, coordinates) in zip(names, sides, strict=True):
-            if not coordinates.any():
-                raise LearningError(f"no {what} differs from another: there is nothing to tie")
+        sides, coordinates = Sides.fitted(pairs, self.steepness)
         ridges = (self.picture_ridge, *(self.text_ridge,) * len(pairs.texts))
-        matrices = canonical_maps([z for _, z in sides], ridges, self.width)
-        maps = [side.then(matrix) for (side, _), matrix in zip(sides, matrices, strict=True)]
-        return FittedCanonicalSpace(maps[0], tuple(maps[1:]))
+        matrices = canonical_maps(coordinates, ridges, self.width)
+        return FittedCanonicalSpace(*sides.then(*matrices))
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,16 +93,12 @@ class FittedCanonicalSpace(FittedSpace):
 
     def parts(self) -> Parts:
         """As :meth:`FittedSpace.parts`."""
-        parts = Parts()
-        parts.put("picture_map", self.picture_map.parts())
-        parts.put("text_maps", *(side.parts() for side in self.text_maps), several=True)
-        return parts
+        return Sides(self.picture_map, self.text_maps).parts()
 
     @classmethod
     def restored(cls, parts: Parts) -> Self:
         """As :meth:`FittedSpace.restored`."""
-        picture_map = RowMap.restored(parts.part("picture_map"))
-        text_maps = tuple(map(RowMap.restored, parts.parts("text_maps")))
+        picture_map, text_maps = Sides.restored(parts)
         if not text_maps or any(len(m.offset) != len(picture_map.offset) for m in text_maps):
             raise FormatError(f"{parts.where}: the maps of pictures and texts are not of one width")
         return cls(picture_map, text_maps)

@@ -185,8 +185,5 @@ def text_variates(
     canonical: FittedCanonicalSpace, texts: Sequence[sp.csr_array]
 ) -> dict[str, Variates]:
     """Return the variates of texts by the name of each language's pathway; NaN without a text."""
-    tables = {}
-    for number, (side, rows) in enumerate(zip(canonical.text_maps, texts, strict=True)):
-        known = (np.diff(rows.indptr) > 0)[:, None]
-        tables[f"text{number}"] = np.where(known, side(rows), np.float32(np.nan))
-    return tables
+    sides = enumerate(zip(canonical.text_maps, texts, strict=True))
+    return {f"text{number}": side.of_texts(rows) for number, (side, rows) in sides}

@@ -19,13 +19,13 @@ from mmgraph.predictors.stored.deep.representations import (
 )
 from mmgraph.predictors.stored.parts import Parts
 from mmgraph.retrieval.spaces.row_map import RowMap
+from mmgraph.retrieval.spaces.sides import Sides
 from mmgraph.retrieval.spaces.space import (
     FittedSpace,
     Pairs,
     Pictures,
     Places,
     Space,
-    check_pairs,
     has_terms,
     places_of,
 )
@@ -74,15 +74,14 @@ class NetSpace(Space):
 
     def fit(self, pairs: Pairs) -> FittedNetSpace:
         """As :meth:`Space.fit`."""
-        check_pairs(pairs)
-        picture_map, coordinates = RowMap.fitted(pairs.pictures, pairs.widths, 0.0, pairs.seed)
-        maps, tables = [picture_map], [coordinates]
-        for texts in pairs.texts:
-            text_map, coordinates = RowMap.fitted(texts, (), 0.0, pairs.seed)
-            maps.append(text_map)
-            tables.append(np.where(has_terms(texts)[:, None], coordinates, np.nan))
-        maps = [one.then(np.eye(len(one.offset))[:, : self.coordinates]) for one in maps]
-        rows = _rows(*(table[:, : self.coordinates] for table in tables))
+        sides, (pictures, *texts) = Sides.fitted(pairs)
+        first = slice(self.coordinates)
+        sides = sides.then(*(np.eye(table.shape[1])[:, first] for table in (pictures, *texts)))
+        spoken = [
+            np.where(has_terms(block)[:, None], table[:, first], np.nan)
+            for block, table in zip(pairs.texts, texts, strict=True)
+        ]
+        rows = MultimodalData.of({_PICTURES: _image(pictures[:, first]), **_named(spoken)})
         encoder: tuple[str, dict[str, Any]] = (
             "mlp",
             {"frequencies": 0, "hidden": (self.hidden,), "dropout": self.dropout},
@@ -96,7 +95,7 @@ class NetSpace(Space):
             training={**_TRAINING, "epochs": epochs},
             random_state=pairs.seed,
         ).fit(rows)
-        return FittedNetSpace(maps[0], tuple(maps[1:]), representation)
+        return FittedNetSpace(*sides, representation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +117,7 @@ class FittedNetSpace(FittedSpace):
 
     @property
     def contributions(self) -> Mapping[str, float]:
-        """What each loss added to the sum of all at the end of training; not stored in files."""
+        """What each of several losses added to their sum when trained; not stored in files."""
         net = self.representation.net_
         return {} if net is None else net.contributions
 
@@ -134,37 +133,32 @@ class FittedNetSpace(FittedSpace):
 
     def texts(self, features: Sequence[sp.csr_array]) -> Places:
         """As :meth:`FittedSpace.texts`."""
-        tables = [
-            np.where(has_terms(rows)[:, None], side(rows), np.nan)
-            for side, rows in zip(self.text_maps, features, strict=True)
-        ]
-        named = {_text_name(number): _image(table) for number, table in enumerate(tables)}
+        sides = zip(self.text_maps, features, strict=True)
+        named = _named([side.of_texts(rows) for side, rows in sides])
         return places_of(self.representation.represent(MultimodalData.of(named), tuple(named)))
 
     def parts(self) -> Parts:
         """As :meth:`FittedSpace.parts`."""
-        parts = Parts()
-        parts.put("picture_map", self.picture_map.parts())
-        parts.put("text_maps", *(side.parts() for side in self.text_maps), several=True)
+        parts = Sides(self.picture_map, self.text_maps).parts()
         parts.put("representation", representation_parts(self.representation))
         return parts
 
     @classmethod
     def restored(cls, parts: Parts) -> Self:
         """As :meth:`FittedSpace.restored`."""
-        maps = [RowMap.restored(parts.part("picture_map"))]
-        maps += map(RowMap.restored, parts.parts("text_maps"))
+        pictures, texts = Sides.restored(parts)
         representation = restored_representation(parts.part("representation"))
-        names = [_PICTURES, *map(_text_name, range(len(maps) - 1))]
-        shapes = [made.shape for made in representation.inputs_.values()]
-        if list(representation.inputs_) != names or shapes != [(len(m.offset), 1) for m in maps]:
+        names = [_PICTURES, *map(_text_name, range(len(texts)))]
+        shapes = {name: made.shape for name, made in representation.inputs_.items()}
+        widths = [len(side.offset) for side in (pictures, *texts)]
+        if list(shapes.items()) != [(n, (w, 1)) for n, w in zip(names, widths, strict=True)]:
             raise FormatError(f"{parts.where}: the nets do not fit the coordinates of both sides")
-        return cls(maps[0], tuple(maps[1:]), representation)
+        return cls(pictures, texts, representation)
 
 
-def _rows(pictures: np.ndarray, *texts: np.ndarray) -> MultimodalData:
-    named = {_text_name(number): _image(table) for number, table in enumerate(texts)}
-    return MultimodalData.of({_PICTURES: _image(pictures), **named})
+def _named(texts: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """The coordinates of the texts of each language, as a modality each."""
+    return {_text_name(number): _image(table) for number, table in enumerate(texts)}
 
 
 def _text_name(number: int) -> str:

@@ -130,6 +130,10 @@ class RowMap:
         """Return the coordinates of rows."""
         return self._placed(self._scaled(rows))
 
+    def of_texts(self, texts: sp.csr_array) -> Float32[np.ndarray, "rows width"]:
+        """Return the coordinates of texts; NaN of those without a term."""
+        return np.where(has_terms(texts)[:, None], self(texts), np.float32(np.nan))
+
     def then(self, matrix: Float64[np.ndarray, "width narrower"]) -> Self:
         """Return this map followed by a linear one.
 
@@ -137,7 +141,7 @@ class RowMap:
         """
         weights, offset = self.weights @ matrix, self.offset @ matrix
         landmarks = self.landmarks
-        if not self.steepness and not sp.issparse(landmarks):
+        if not self.steepness and not sp.issparse(landmarks) and len(landmarks):
             weights, landmarks = landmarks.T @ weights, np.zeros((0, len(self.mean)), np.float32)
         return replace(
             self,

@@ -21,7 +21,15 @@ from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.predictors.stored.parts import Parts
 from mmgraph.predictors.stored.tempered import graph_parts, restored_graph_of
 from mmgraph.retrieval.spaces.canonical import CanonicalSpace, FittedCanonicalSpace
-from mmgraph.retrieval.spaces.space import FittedSpace, Pairs, Pictures, Places, Space, places_of
+from mmgraph.retrieval.spaces.space import (
+    FittedSpace,
+    Pairs,
+    Pictures,
+    Places,
+    Space,
+    has_terms,
+    places_of,
+)
 
 Presence = Bool[np.ndarray, "rows tags"]
 Memberships = Float64[np.ndarray, "rows clusters"]
@@ -77,7 +85,7 @@ class TagNetworkSpace(Space):
         factors = [TableFactor([cluster], memberships.mean(0), child=cluster)]
         variables, columns = [cluster], []
         for language, block in enumerate(pairs.texts):
-            known = np.flatnonzero(np.diff(block.indptr))
+            known = np.flatnonzero(has_terms(block))
             kept = self._tags(block[known])
             columns += [(language, column) for column in kept]
             present = block[known][:, kept].toarray() > 0

@@ -72,3 +72,12 @@ def test_features_that_do_not_vary_are_not_looked_at():
     other = table.copy()
     other[:, 2] = -100
     np.testing.assert_array_equal(fitted(other), fitted(table))
+
+
+@pytest.mark.parametrize("steepness", [0.0, 0.7])
+def test_several_linear_maps_may_follow(steepness):
+    fitted, coordinates = RowMap.fitted(rows(), (6,), steepness, 0)
+    one = np.random.default_rng(1).normal(size=(coordinates.shape[1], 3))
+    other = np.random.default_rng(2).normal(size=(3, 2))
+    twice = fitted.then(one).then(other)
+    np.testing.assert_allclose(twice(rows()), coordinates @ one @ other, atol=1e-4)
