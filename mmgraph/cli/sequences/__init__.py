@@ -1,0 +1,1 @@
+"""The commands of sequences: tracks, events, changepoints."""

@@ -1,0 +1,1 @@
+"""Data sets of sequences: movement, speech, video."""

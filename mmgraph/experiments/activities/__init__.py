@@ -1,0 +1,1 @@
+"""Ready models that label the steps of recordings."""

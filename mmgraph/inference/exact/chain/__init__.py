@@ -1,0 +1,1 @@
+"""Exact answers of what repeats: forward-backward, Viterbi and counts along a chain."""

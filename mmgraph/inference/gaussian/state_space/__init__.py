@@ -1,0 +1,1 @@
+"""Linear Gaussian systems over time: Kalman filtering and smoothing."""

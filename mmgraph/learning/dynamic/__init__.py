@@ -1,0 +1,1 @@
+"""Learning of dynamic networks: emissions, transitions, durations."""

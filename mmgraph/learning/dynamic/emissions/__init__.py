@@ -1,0 +1,1 @@
+"""What a hidden state emits: densities, their updates and first values."""

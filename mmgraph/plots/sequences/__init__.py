@@ -1,0 +1,1 @@
+"""Pictures of sequences: state paths, bands, tracks, curves of detection."""

@@ -1,0 +1,1 @@
+"""Predictors of sequences: a label for each step, with durations."""

@@ -1,0 +1,1 @@
+"""Uses of sequences: changepoints, events, spoken commands, tracking."""

@@ -1,0 +1,1 @@
+"""Spoken commands: features, words, grammars, decoding, rejection."""

@@ -1,0 +1,1 @@
+"""Events: rules and small networks over recognised actions."""

@@ -1,0 +1,1 @@
+"""Tracks of what moves, from detections in each frame."""
