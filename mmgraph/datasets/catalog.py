@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mmgraph.datasets.motorcycle_stereo import MotorcycleStereo
     from mmgraph.datasets.open_clip_art import OpenClipArt
     from mmgraph.datasets.sachs import Sachs
+    from mmgraph.datasets.sequences.hapt import Hapt
     from mmgraph.datasets.smartwatch_exercises import SmartwatchExercises
     from mmgraph.datasets.tux_paint_stamps import TuxPaintStamps
 
@@ -47,6 +48,8 @@ def load(name: Literal["emoji"]) -> Emoji: ...
 @overload
 def load(name: Literal["tux_paint_stamps"]) -> TuxPaintStamps: ...
 @overload
+def load(name: Literal["hapt"]) -> Hapt: ...
+@overload
 def load(name: str) -> Any: ...
 
 
@@ -70,5 +73,5 @@ def load(name: str) -> Any:
         If the name is unknown or the data cannot be got; the message says what to run.
     """
     # A module a data set, imported only when asked for: some need pandas or Pillow.
-    module = importlib.import_module(f"mmgraph.datasets.{entry(name).name}")
+    module = importlib.import_module(entry(name).module)
     return module.load()

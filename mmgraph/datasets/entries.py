@@ -15,6 +15,7 @@ from typing import Any
 from mmgraph.datasets.packages.debian import DebianPin
 from mmgraph.datasets.packages.npm import NpmPin
 from mmgraph.datasets.packages.pin import Pin
+from mmgraph.datasets.packages.sdists import SdistPin
 from mmgraph.datasets.packages.wheels import WheelPin
 from mmgraph.graph.errors import DatasetError, MissingExtraError, suggestion
 
@@ -82,6 +83,8 @@ class DatasetEntry:
         Terms of use, and what to cite.
     sources : tuple of Pin or InstalledFolder
         Where the files come from.
+    folder : str
+        Folder of ``mmgraph/datasets`` that has the data set's module; empty where that is itself.
     """
 
     name: str
@@ -92,6 +95,12 @@ class DatasetEntry:
     licence: str
     citation: str
     sources: tuple[Pin | InstalledFolder, ...]
+    folder: str = ""
+
+    @property
+    def module(self) -> str:
+        """Full name of the module whose ``load`` reads the data set."""
+        return ".".join(filter(None, ("mmgraph.datasets", self.folder, self.name)))
 
     @property
     def packages(self) -> tuple[Pin, ...]:
@@ -99,7 +108,12 @@ class DatasetEntry:
         return tuple(source for source in self.sources if isinstance(source, Pin))
 
 
-_PINS: dict[str, type[Pin]] = {"wheel": WheelPin, "debian": DebianPin, "npm": NpmPin}
+_PINS: dict[str, type[Pin]] = {
+    "wheel": WheelPin,
+    "sdist": SdistPin,
+    "debian": DebianPin,
+    "npm": NpmPin,
+}
 
 
 def catalog() -> dict[str, DatasetEntry]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
 import io
-import pickle
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +11,7 @@ from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
 from mmgraph.datasets.entries import read_member
+from mmgraph.datasets.readers.pickles import unpickled
 from mmgraph.graph.errors import DatasetError
 
 _CHANNELS = {"accelerometer": slice(0, 3), "gyroscope": slice(3, 6)}
@@ -71,36 +69,6 @@ def read_arrays(content: bytes) -> Any:
     try:
         np.lib.format.read_magic(file)
         np.lib.format.read_array_header_1_0(file)
-        return _Arrays(file).load()[()]
-    except (ValueError, EOFError, pickle.UnpicklingError, TypeError, IndexError) as error:
+    except (ValueError, EOFError) as error:
         raise DatasetError(f"{_MEMBER} is no NumPy file of arrays: {error}") from error
-
-
-class _Arrays(pickle.Unpickler):
-    """Reads arrays, and nothing that could run code."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return one of the few names that arrays are made by."""
-        if f"{module}.{name}" not in _ADMITTED:
-            raise DatasetError(f"{_MEMBER} asks for {module}.{name}; only arrays are read")
-        return _ADMITTED[f"{module}.{name}"]
-
-
-def _latin1(text: str, encoding: str) -> bytes:
-    """Bytes as Python 2 wrote them."""
-    if encoding != "latin1":
-        raise DatasetError(f"{_MEMBER} has bytes in {encoding!r}, not in latin1")
-    return codecs.latin_1_encode(text)[0]
-
-
-def _empty(*_: Any) -> NDArray[Any]:
-    """An array whose shape, type and content follow."""
-    return np.ndarray((0,), np.int8)
-
-
-_ADMITTED: Mapping[str, Callable[..., Any]] = {
-    "numpy.core.multiarray._reconstruct": _empty,
-    "numpy.ndarray": np.ndarray,
-    "numpy.dtype": np.dtype,
-    "_codecs.encode": _latin1,
-}
+    return unpickled(file, _MEMBER)[()]

@@ -14,7 +14,7 @@ from mmgraph.datasets.entries import InstalledFolder
 from mmgraph.graph.errors import DatasetError, MissingExtraError
 
 ENTRIES = datasets.catalog()
-ENDINGS = {"pip": ".whl", "apt-get": "_all.deb", "npm": ".tgz"}
+ENDINGS = {"pip": (".whl", ".tar.gz"), "apt-get": "_all.deb", "npm": ".tgz"}
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -26,7 +26,7 @@ def test_entry_is_complete_and_has_a_loader(name: str) -> None:
     assert found.licence
     assert found.citation
     assert found.members
-    assert callable(importlib.import_module(f"mmgraph.datasets.{name}").load)
+    assert callable(importlib.import_module(found.module).load)
     assert found.sources
     for package in found.packages:
         assert re.fullmatch("[0-9a-f]{64}", package.sha256)

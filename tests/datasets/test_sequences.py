@@ -65,7 +65,7 @@ class Caller:
     ("content", "match"),
     [
         (_file(Caller()), r"asks for \w+\.system; only arrays"),
-        (_file({"a": 1})[:-3], "no NumPy file of arrays"),
+        (_file({"a": 1})[:-3], "no pickle of arrays"),
         (b"no such file", "no NumPy file of arrays"),
     ],
 )

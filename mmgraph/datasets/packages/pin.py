@@ -124,7 +124,10 @@ def fetched(pin: Pin) -> Path:
                         f"{pin.wanted}: the downloaded {archive.name} has SHA-256 {digest}, "
                         f"the catalogue expects {pin.sha256}; nothing was kept"
                     )
-                write_bytes(target, archive.read_bytes())
+                # Under its own name, a .tar.gz would be gzipped once more.
+                part = cache / f"{pin.filename}.part"
+                write_bytes(part, archive.read_bytes())
+                part.replace(target)
     return target
 
 

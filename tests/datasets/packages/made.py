@@ -11,6 +11,7 @@ from typing import Any
 
 from mmgraph.datasets.packages.debian import DebianPin
 from mmgraph.datasets.packages.npm import NpmPin
+from mmgraph.datasets.packages.sdists import SdistPin
 from mmgraph.datasets.packages.wheels import WheelPin
 
 
@@ -52,6 +53,7 @@ def wheel(files: Mapping[str, bytes]) -> bytes:
 
 KINDS: dict[str, tuple[Any, str, str, Any]] = {
     "wheel": (WheelPin, "1.0", "toy-1.0-py3-none-any.whl", wheel),
+    "sdist": (SdistPin, "1.0", "toy-1.0.tar.gz", tgz),
     "debian": (DebianPin, "1:1.0", "toy_1%3a1.0_all.deb", deb),
     "npm": (NpmPin, "1.0", "toy-1.0.tgz", tgz),
 }

@@ -15,6 +15,7 @@ from tests.datasets.packages.made import KINDS, pinned
 FILES = {"toy/data.csv": b"a,b\n1,2\n", "toy/other.csv": b""}
 CALLS = {
     "wheel": "python -m pip download --no-deps --only-binary=:all: toy==1.0",
+    "sdist": "python -m pip download --no-deps --no-binary=:all: toy==1.0",
     "debian": "apt-get download toy=1:1.0",
     "npm": "npm pack toy@1.0",
 }
