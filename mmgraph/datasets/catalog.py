@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mmgraph.datasets.open_clip_art import OpenClipArt
     from mmgraph.datasets.sachs import Sachs
     from mmgraph.datasets.sequences.hapt import Hapt
+    from mmgraph.datasets.sequences.tud_pedestrians import TudPedestrians
     from mmgraph.datasets.smartwatch_exercises import SmartwatchExercises
     from mmgraph.datasets.tux_paint_stamps import TuxPaintStamps
 
@@ -49,6 +50,8 @@ def load(name: Literal["emoji"]) -> Emoji: ...
 def load(name: Literal["tux_paint_stamps"]) -> TuxPaintStamps: ...
 @overload
 def load(name: Literal["hapt"]) -> Hapt: ...
+@overload
+def load(name: Literal["tud_pedestrians"]) -> TudPedestrians: ...
 @overload
 def load(name: str) -> Any: ...
 

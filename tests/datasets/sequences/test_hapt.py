@@ -56,7 +56,7 @@ FRAMES = {
 }
 
 
-def test_recordings_are_read_and_kept_as_arrays(made) -> None:
+def test_recordings_are_read_and_kept_as_arrays(made):
     made("hapt", tgz({MEMBER: gzip.compress(pickled(FRAMES))}))
     for data in (datasets.load("hapt"), datasets.load("hapt")):
         assert [x.tolist() for x in data.labels] == [[-1, 0, 0, 11, 6], [5, 5], [1]]
@@ -66,7 +66,7 @@ def test_recordings_are_read_and_kept_as_arrays(made) -> None:
         assert data.activities[6] == "stand_to_sit"
 
 
-def test_a_label_that_has_no_name_is_refused(made) -> None:
+def test_a_label_that_has_no_name_is_refused(made):
     made("hapt", tgz({MEMBER: gzip.compress(pickled({1: [frame(VALUES[:1], [13])]}))}))
     with pytest.raises(DatasetError, match=r"HAPT\.pkl\.gz has labels other than -1 and 1 to 12"):
         datasets.load("hapt")
