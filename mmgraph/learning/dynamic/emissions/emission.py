@@ -17,8 +17,8 @@ class Emission(ABC):
     """The densities of a row given each hidden state, with their parameters.
 
     Rows are ``(steps, features)`` in double precision; of categorical emissions a feature is a
-    state's index. NaN is a missing cell, which is summed out: a row of missing cells has log-density
-    0 in every state. An emission is never changed: learning gives another.
+    state's index. NaN is a missing cell, which is summed out: a row that is missing altogether has
+    log-density 0 in every state. An emission is never changed: learning gives another.
 
     Attributes
     ----------
