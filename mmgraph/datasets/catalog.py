@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from mmgraph.datasets.motorcycle_stereo import MotorcycleStereo
     from mmgraph.datasets.open_clip_art import OpenClipArt
     from mmgraph.datasets.sachs import Sachs
+    from mmgraph.datasets.sequences.espeak_ng import EspeakNg
     from mmgraph.datasets.sequences.hapt import Hapt
+    from mmgraph.datasets.sequences.spoken_commands import SpokenCommands
     from mmgraph.datasets.sequences.tud_pedestrians import TudPedestrians
     from mmgraph.datasets.smartwatch_exercises import SmartwatchExercises
     from mmgraph.datasets.tux_paint_stamps import TuxPaintStamps
@@ -52,6 +54,10 @@ def load(name: Literal["tux_paint_stamps"]) -> TuxPaintStamps: ...
 def load(name: Literal["hapt"]) -> Hapt: ...
 @overload
 def load(name: Literal["tud_pedestrians"]) -> TudPedestrians: ...
+@overload
+def load(name: Literal["espeak_ng"]) -> EspeakNg: ...
+@overload
+def load(name: Literal["spoken_commands"]) -> SpokenCommands: ...
 @overload
 def load(name: str) -> Any: ...
 
