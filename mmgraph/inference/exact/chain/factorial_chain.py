@@ -1,0 +1,166 @@
+"""Exact answers on the joint states of several hidden chains that move side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from mmgraph.graph.errors import GraphError, ZeroProbabilityError
+from mmgraph.graph.memory_budget import check_required, default_memory_budget
+from mmgraph.inference.exact.chain.factorial_kernels import (
+    decode,
+    filter_forward,
+    predict,
+    smooth_backward,
+    weigh,
+)
+
+MOST_STATES = 2**16
+"""Joint states that a path's two bytes a step and chain can tell apart."""
+
+
+class Smoothed(NamedTuple):
+    """What a sequence says of its hidden states.
+
+    Attributes
+    ----------
+    probabilities : array of shape (steps, joint states)
+    transitions : tuple of arrays of shape (states, states)
+        Of each chain, the expected number of times that a state followed another.
+    log_likelihood : float
+    """
+
+    probabilities: Float64[np.ndarray, "steps joint"]
+    transitions: tuple[Float64[np.ndarray, "states states"], ...]
+    log_likelihood: float
+
+
+class FactorialChain:
+    """Chains that move independently of one another, seen together; one chain is an ordinary HMM.
+
+    A joint state is the index into a table with an axis a chain, the last one fastest.
+
+    Parameters
+    ----------
+    start : array of shape (joint states,)
+        Probabilities of the first step.
+    transitions : sequence of arrays of shape (states, states)
+        Of each chain; a row for each state before.
+
+    Raises
+    ------
+    GraphError
+        If shapes do not match, or there are more than 65,536 joint states.
+    """
+
+    def __init__(
+        self,
+        start: Float64[np.ndarray, " joint"],
+        transitions: Sequence[Float64[np.ndarray, "states states"]],
+    ) -> None:
+        tables = [np.asarray(table, np.float64) for table in transitions]
+        self.start = np.ascontiguousarray(start, np.float64)
+        self.sizes = np.array([len(table) for table in tables], np.int64)
+        if any(table.shape != (len(table),) * 2 for table in tables):
+            shapes = [table.shape for table in tables]
+            raise GraphError(f"transitions are square tables, not of shapes {shapes}")
+        if self.start.shape != (joint := int(self.sizes.prod()),):
+            raise GraphError(f"{joint} joint states need as many starts, not {self.start.shape}")
+        if joint > MOST_STATES:
+            raise GraphError(f"{joint} joint states are more than {MOST_STATES}")
+        self.tables = np.concatenate([table.ravel() for table in tables])
+        self._transposed = np.concatenate([table.T.ravel() for table in tables])
+
+    @cached_property
+    def _logarithms(self) -> tuple[np.ndarray, np.ndarray]:
+        with np.errstate(divide="ignore"):
+            return np.log(self.start), np.log(self.tables)
+
+    def filtered(
+        self, log_densities: Float64[np.ndarray, "steps joint"], name: str = "the sequence"
+    ) -> tuple[Float64[np.ndarray, "steps joint"], Float64[np.ndarray, " steps"]]:
+        """Return each step's probabilities given the rows so far, and the rows' log-densities.
+
+        The sum of the latter is the log-likelihood of the sequence.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            If no state could have emitted a row; names the sequence and the step.
+        MemoryBudgetError
+            If the probabilities would take more than half of the machine's memory.
+        """
+        required = 2 * log_densities.nbytes
+        advice = "Cut the sequence, or take an approximate method."
+        check_required("Filtering", required, default_memory_budget(), advice)
+        filtered, log_norms = np.empty_like(log_densities), np.empty(len(log_densities))
+        impossible = filter_forward(
+            self.start, self.tables, self.sizes, log_densities, filtered, log_norms
+        )
+        if impossible >= 0:
+            message = f"step {impossible} of {name} has probability zero in every possible state"
+            raise ZeroProbabilityError(message, (impossible,), ())
+        return filtered, log_norms
+
+    def stepped(
+        self,
+        probabilities: Float64[np.ndarray, " joint"] | None,
+        log_densities: Float64[np.ndarray, " joint"],
+    ) -> tuple[Float64[np.ndarray, " joint"], float]:
+        """Filter one step further from its predecessor's probabilities (None: it is the first).
+
+        Returns the probabilities and the log-density of the row, ``-inf`` if it is impossible.
+        """
+        predicted = self.start
+        if probabilities is not None:
+            stages = np.empty((len(self.sizes) + 1, len(self.start)))
+            predict(probabilities, stages, self.tables, self.sizes)
+            predicted = stages[-1]
+        filtered = np.zeros_like(self.start)
+        return filtered, float(weigh(predicted, log_densities, filtered))
+
+    def smoothed(
+        self, log_densities: Float64[np.ndarray, "steps joint"], name: str = "the sequence"
+    ) -> Smoothed:
+        """Return what the whole sequence says of each step; raises as :meth:`filtered`."""
+        probabilities, log_norms = self.filtered(log_densities, name)
+        counts = np.zeros_like(self.tables)
+        smooth_backward(
+            self.tables, self._transposed, self.sizes, log_densities, probabilities, log_norms,
+            counts,
+        )  # fmt: skip
+        parts = np.split(counts, np.cumsum(self.sizes**2)[:-1])
+        tables = tuple(p.reshape(n, n) for p, n in zip(parts, self.sizes, strict=True))
+        return Smoothed(probabilities, tables, float(log_norms.sum()))
+
+    def decoded(
+        self, log_densities: Float64[np.ndarray, "steps joint"], name: str = "the sequence"
+    ) -> tuple[Int64[np.ndarray, " steps"], float]:
+        """Return the most probable path of joint states (Viterbi) and its log-density.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            If no path is possible.
+        MemoryBudgetError
+            If the origins of its states would take more than half of the machine's memory.
+        """
+        required = 2 * log_densities.size * len(self.sizes)
+        check_required("Decoding", required, default_memory_budget(), "Cut the sequence.")
+        path = np.empty(len(log_densities), np.int64)
+        score = float(decode(*self._logarithms, self.sizes, log_densities, path))
+        if score == -np.inf:
+            raise ZeroProbabilityError(f"no path of states could have emitted {name}", (), ())
+        return path, score
+
+    def by_chain(
+        self, probabilities: Float64[np.ndarray, "steps joint"]
+    ) -> list[Float64[np.ndarray, "steps states"]]:
+        """Sum probabilities of joint states to those of each chain."""
+        table = probabilities.reshape(-1, *self.sizes)
+        axes = range(1, table.ndim)
+        return [table.sum(axis=tuple(a for a in axes if a != kept)) for kept in axes]
