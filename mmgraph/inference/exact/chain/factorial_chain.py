@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Float64, Int64
 
 from mmgraph.graph.errors import GraphError, ZeroProbabilityError
 from mmgraph.graph.memory_budget import check_required, default_memory_budget
+from mmgraph.inference.exact.chain.dense_kernels import log_forward_backward
 from mmgraph.inference.exact.chain.factorial_kernels import (
     decode,
     filter_forward,
@@ -21,6 +22,10 @@ from mmgraph.inference.exact.chain.factorial_kernels import (
 
 MOST_STATES = 2**16
 """Joint states that a path's two bytes a step and chain can tell apart."""
+
+
+NEGLIGIBLE = 1e-13
+"""The probability of raised states that is let go; see ``dense_kernels``."""
 
 
 class Smoothed(NamedTuple):
@@ -75,17 +80,32 @@ class FactorialChain:
         self.tables = np.concatenate([table.ravel() for table in tables])
         self._transposed = np.concatenate([table.T.ravel() for table in tables])
 
-    @cached_property
+    @functools.cached_property
     def _logarithms(self) -> tuple[np.ndarray, np.ndarray]:
         with np.errstate(divide="ignore"):
             return np.log(self.start), np.log(self.tables)
+
+    def _forward(
+        self, log_densities: Float64[np.ndarray, "steps joint"], name: str
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Filtered probabilities, ratios, and log-densities given the past; errors as filtered."""
+        required = 2 * log_densities.nbytes
+        advice = "Cut the sequence, or take an approximate method."
+        check_required("Filtering", required, default_memory_budget(), advice)
+        ratios, log_norms = np.array(log_densities, np.float64), np.empty(len(log_densities))
+        filtered = np.empty_like(ratios)
+        step = filter_forward(self.start, self.tables, self.sizes, ratios, filtered, log_norms)
+        if step >= 0:
+            message = f"step {step} of {name} has probability zero in every possible state"
+            raise ZeroProbabilityError(message, (), ())
+        return filtered, ratios, log_norms
 
     def filtered(
         self, log_densities: Float64[np.ndarray, "steps joint"], name: str = "the sequence"
     ) -> tuple[Float64[np.ndarray, "steps joint"], Float64[np.ndarray, " steps"]]:
         """Return each step's probabilities given the rows so far, and the rows' log-densities.
 
-        The sum of the latter is the log-likelihood of the sequence.
+        Possible states have at least 1e-200.
 
         Raises
         ------
@@ -94,16 +114,7 @@ class FactorialChain:
         MemoryBudgetError
             If the probabilities would take more than half of the machine's memory.
         """
-        required = 2 * log_densities.nbytes
-        advice = "Cut the sequence, or take an approximate method."
-        check_required("Filtering", required, default_memory_budget(), advice)
-        filtered, log_norms = np.empty_like(log_densities), np.empty(len(log_densities))
-        impossible = filter_forward(
-            self.start, self.tables, self.sizes, log_densities, filtered, log_norms
-        )
-        if impossible >= 0:
-            message = f"step {impossible} of {name} has probability zero in every possible state"
-            raise ZeroProbabilityError(message, (impossible,), ())
+        filtered, _, log_norms = self._forward(log_densities, name)
         return filtered, log_norms
 
     def stepped(
@@ -121,21 +132,48 @@ class FactorialChain:
             predict(probabilities, stages, self.tables, self.sizes)
             predicted = stages[-1]
         filtered = np.zeros_like(self.start)
-        return filtered, float(weigh(predicted, log_densities, filtered))
+        return filtered, float(weigh(predicted, np.array(log_densities), filtered))
 
     def smoothed(
         self, log_densities: Float64[np.ndarray, "steps joint"], name: str = "the sequence"
     ) -> Smoothed:
-        """Return what the whole sequence says of each step; raises as :meth:`filtered`."""
-        probabilities, log_norms = self.filtered(log_densities, name)
+        """Return what the whole sequence says of each step; raises as :meth:`filtered`.
+
+        Where states matter in the end that were less probable than 1e-200 before, the joint chain
+        runs in the log domain.
+        """
+        probabilities, ratios, log_norms = self._forward(log_densities, name)
         counts = np.zeros_like(self.tables)
-        smooth_backward(
-            self.tables, self._transposed, self.sizes, log_densities, probabilities, log_norms,
-            counts,
-        )  # fmt: skip
-        parts = np.split(counts, np.cumsum(self.sizes**2)[:-1])
-        tables = tuple(p.reshape(n, n) for p, n in zip(parts, self.sizes, strict=True))
+        doubt = smooth_backward(
+            self.tables, self._transposed, self.sizes, ratios, probabilities, counts
+        )
+        if doubt > NEGLIGIBLE:
+            return self._smoothed_in_log_domain(log_densities)
+        tables = self._split(counts)
         return Smoothed(probabilities, tables, float(log_norms.sum()))
+
+    def _split(self, counts: np.ndarray) -> tuple[np.ndarray, ...]:
+        parts = np.split(counts, np.cumsum(self.sizes**2)[:-1])
+        return tuple(p.reshape(n, n) for p, n in zip(parts, self.sizes, strict=True))
+
+    def _smoothed_in_log_domain(
+        self, log_densities: Float64[np.ndarray, "steps joint"]
+    ) -> Smoothed:
+        joint, chains = len(self.start), len(self.sizes)
+        advice = "Take an approximate method."
+        check_required("Joint transitions", 16 * joint**2, default_memory_budget(), advice)
+        whole = functools.reduce(np.kron, self._split(self.tables))
+        with np.errstate(divide="ignore"):
+            log_transition = np.log(whole)
+        probabilities, pairs = np.empty_like(log_densities), np.zeros((joint, joint))
+        logs = np.array(log_densities, np.float64)
+        total = log_forward_backward(
+            self._logarithms[0], log_transition, logs, probabilities, pairs
+        )
+        table = pairs.reshape(*self.sizes, *self.sizes)
+        axes = set(range(2 * chains))
+        counts = (table.sum(axis=tuple(axes - {m, m + chains})) for m in range(chains))
+        return Smoothed(probabilities, tuple(counts), float(total))
 
     def decoded(
         self, log_densities: Float64[np.ndarray, "steps joint"], name: str = "the sequence"

@@ -14,10 +14,8 @@ import math
 
 import numpy as np
 
+from mmgraph.inference.exact.chain.dense_kernels import FLOOR
 from mmgraph.inference.numerics.compiling import compiled, uncounted
-
-SMALLEST = 1e-290
-"""Probabilities given the past below this are taken for zero: their inverses would overflow."""
 
 
 @uncounted
@@ -56,62 +54,76 @@ def predict(source, stages, tables, sizes):
 
 
 @uncounted
-def weigh(predicted, log_densities, filtered):
+def weigh(predicted, logs, filtered):
     """Multiply a prediction by densities and norm it; return the logarithm of the sum.
 
-    The greatest density of a possible state is subtracted first. ``-inf``: no state is possible.
+    The greatest log-density of a possible state is subtracted first. ``logs`` becomes the ratios of
+    filtered to predicted probabilities. A possible state is raised to ``FLOOR``, as in
+    ``dense_kernels``. ``-inf``: no state is possible.
     """
     highest = -np.inf
     for s in range(predicted.size):
-        if predicted[s] > SMALLEST:
-            highest = max(highest, log_densities[s])
+        if predicted[s] > 0.0:
+            highest = max(highest, logs[s])
     if highest == -np.inf:
         return highest
     total = 0.0
     for s in range(predicted.size):
-        possible = predicted[s] > SMALLEST
-        value = predicted[s] * math.exp(log_densities[s] - highest) if possible else 0.0
-        filtered[s] = value
-        total += value
+        possible = predicted[s] > 0.0 and logs[s] > -np.inf
+        logs[s] = math.exp(logs[s] - highest) if possible else -1.0
+        total += predicted[s] * logs[s] if possible else 0.0
     for s in range(predicted.size):
-        value = filtered[s] / total
-        filtered[s] = value if value > SMALLEST else 0.0
+        if logs[s] < 0.0:
+            logs[s], filtered[s] = 0.0, 0.0
+            continue
+        filtered[s] = predicted[s] * logs[s] / total
+        logs[s] /= total
+        if filtered[s] < FLOOR:
+            filtered[s], logs[s] = FLOOR, FLOOR / predicted[s]
     return highest + math.log(total)
 
 
 @compiled
-def filter_forward(start, tables, sizes, log_densities, filtered, log_norms):
+def filter_forward(start, tables, sizes, logs, filtered, log_norms):
     """Fill the filtered probabilities and the log-density of each row given those before.
 
-    Returns the first step that is impossible, or -1.
+    ``logs`` holds log-densities, and then what :func:`weigh` makes of them. Returns the first step
+    that is impossible, or -1.
     """
     stages = np.empty((sizes.size + 1, start.size))
     stages[sizes.size] = start
-    for t in range(log_densities.shape[0]):
+    for t in range(logs.shape[0]):
         if t > 0:
             predict(filtered[t - 1], stages, tables, sizes)
-        log_norms[t] = weigh(stages[sizes.size], log_densities[t], filtered[t])
+        log_norms[t] = weigh(stages[sizes.size], logs[t], filtered[t])
         if log_norms[t] == -np.inf:
             return t
     return -1
 
 
 @compiled
-def smooth_backward(tables, transposed, sizes, log_densities, probabilities, log_norms, counts):
+def smooth_backward(tables, transposed, sizes, ratios, probabilities, counts):
     """Turn filtered into smoothed probabilities in place, and add up the expected transitions.
 
     Before a chain is moved back, the chains after it stand at the step before, those up to it at
     the step after; ``stages`` has the other half, so that their product is a pair of its states.
+    Returns the probability of raised states, summed over steps.
     """
-    chains, joint = sizes.size, probabilities.shape[1]
+    chains, joint, doubt = sizes.size, probabilities.shape[1], 0.0
     stages, behind, ahead = np.empty((chains + 1, joint)), np.ones(joint), np.empty(joint)
-    for t in range(log_densities.shape[0] - 1, 0, -1):
+    for t in range(ratios.shape[0] - 1, -1, -1):
+        total = 0.0
         for s in range(joint):
-            filtered = probabilities[t, s]
-            ahead[s] = 0.0
-            if filtered > 0.0:
-                ahead[s] = behind[s] * math.exp(log_densities[t, s] - log_norms[t])
-            probabilities[t, s] = filtered * behind[s] if filtered > 0.0 else 0.0
+            chance = probabilities[t, s] * behind[s]
+            ahead[s] = behind[s] * ratios[t, s]
+            doubt += chance if probabilities[t, s] == FLOOR else 0.0
+            probabilities[t, s] = chance
+            total += chance
+        for s in range(joint):  # the total is one but for rounding, which is not to add up
+            probabilities[t, s] /= total
+            ahead[s] /= total
+        if t == 0:
+            break
         predict(probabilities[t - 1], stages, tables, sizes)
         offset, right = tables.size, 1
         for m in range(chains - 1, -1, -1):
@@ -121,11 +133,9 @@ def smooth_backward(tables, transposed, sizes, log_densities, probabilities, log
             move(ahead, behind, transposed[offset : offset + size * size], size, right)
             ahead[:] = behind
             right *= size
-    for s in range(joint):
-        if probabilities[0, s] > 0.0:
-            probabilities[0, s] *= behind[s]
     for i in range(counts.size):
         counts[i] *= tables[i]
+    return doubt
 
 
 @uncounted

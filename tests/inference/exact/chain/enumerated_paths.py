@@ -15,6 +15,7 @@ class Enumerated(NamedTuple):
     log_likelihood: float
     probabilities: np.ndarray
     pairs: np.ndarray
+    possible: np.ndarray
 
 
 def enumerated(start, transition, log_densities) -> Enumerated:
@@ -26,12 +27,14 @@ def enumerated(start, transition, log_densities) -> Enumerated:
         scores = scores + np.log(transition)[paths[:, :-1], paths[:, 1:]].sum(1)
     total = logsumexp(scores)
     weights = np.exp(scores - total)
+    possible = np.zeros((steps, states), bool)
     probabilities, pairs = np.zeros((steps, states)), np.zeros((states, states))
     for t in range(steps):
         np.add.at(probabilities[t], paths[:, t], weights)
+        possible[t, paths[scores > -np.inf, t]] = True
         if t:
             np.add.at(pairs, (paths[:, t - 1], paths[:, t]), weights)
-    return Enumerated(paths, scores, float(total), probabilities, pairs)
+    return Enumerated(paths, scores, float(total), probabilities, pairs, possible)
 
 
 def drawn_chains(generator, sizes, zeros=0.2):

@@ -11,11 +11,19 @@ from mmgraph.graph.errors import GraphError, ZeroProbabilityError
 from mmgraph.inference.exact.chain.factorial_chain import FactorialChain
 from tests.inference.exact.chain.enumerated_paths import drawn_chains, enumerated, joint
 
-SHAPES = [((2,), 12), ((3,), 6), ((2, 2), 5), ((2, 3), 4), ((2, 2, 2), 4), ((3, 2, 2), 3), ((4,), 1)]
+SHAPES = [
+    ((2,), 12),
+    ((3,), 6),
+    ((2, 2), 5),
+    ((2, 3), 4),
+    ((2, 2, 2), 4),
+    ((3, 2, 2), 3),
+    ((4,), 1),
+]
 
 
 @settings(max_examples=40)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(SHAPES), st.floats(0.1, 400))
+@given(st.integers(0, 2**32 - 1), st.sampled_from(SHAPES), st.floats(0.1, 1500))
 def test_answers_equal_those_of_all_paths(seed, shape, spread):
     sizes, steps = shape
     generator = np.random.default_rng(seed)
@@ -26,7 +34,7 @@ def test_answers_equal_those_of_all_paths(seed, shape, spread):
     answer = chain.smoothed(log_densities)
     assert answer.log_likelihood == pytest.approx(truth.log_likelihood, rel=1e-10, abs=1e-10)
     np.testing.assert_allclose(answer.probabilities, truth.probabilities, atol=1e-9)
-    assert not answer.probabilities[truth.probabilities == 0].any()
+    assert not answer.probabilities[~truth.possible].any()
     pairs = truth.pairs.reshape(*sizes, *sizes)
     for m, counts in enumerate(answer.transitions):
         others = [a for a in range(2 * len(sizes)) if a % len(sizes) != m]
@@ -55,7 +63,7 @@ def test_impossible_rows_and_wrong_shapes_are_named():
     rows[3, 0] = -np.inf
     with pytest.raises(ZeroProbabilityError, match="step 3 of walk"):
         chain.smoothed(rows, "walk")
-    with pytest.raises(ZeroProbabilityError, match="no path .* walk"):
+    with pytest.raises(ZeroProbabilityError, match="emitted walk"):
         chain.decoded(rows, "walk")
     with pytest.raises(GraphError, match="4 joint states"):
         FactorialChain(np.ones(2) / 2, [np.eye(2), np.eye(2)])
