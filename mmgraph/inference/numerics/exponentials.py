@@ -11,16 +11,17 @@ _LEAST = -708.0
 """Below its exponential doubles are no longer of full precision; it is taken as zero."""
 
 _ROUND = 6755399441055744.0
-"""Adding it to a double rounds that to a whole number, which the lower bits then hold: 1.5 * 2^52."""
+"""Adding it to a double rounds that to a whole number, which the lower bits then hold: 1.5 *
+2^52."""
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz", "contract"})
 def exponentials(values, shift, room, out):
     """Write ``exp(values - shift)`` to ``out``, zero where that is below 1e-307.
 
-    The argument is ``n ln 2 + r``; exp(r) is its Taylor polynomial of degree 13 on |r| <= 0.35, right
-    to a unit in the last place, and 2^n is written into the bits of a double. ``room`` takes as many
-    doubles; no value may exceed ``shift`` by more than 700.
+    The argument is ``n ln 2 + r``; exp(r) is its Taylor polynomial of degree 13 on |r| <= 0.35,
+    right to a unit in the last place, and 2^n is written into the bits of a double. ``room`` takes
+    as many doubles; no value may exceed ``shift`` by more than 700.
     """
     for k in range(len(values)):
         x = max(values[k] - shift, _LEAST)

@@ -1,14 +1,14 @@
 """Compiled passes along chains whose states are one dense axis, piece by piece.
 
-Sequences lie one behind the other; ``begins`` marks their first steps. What passes from one piece to
-the next is a message of ``(states,)``, so that a long chain can be worked through in pieces of any
-length, of any number of sequences. Rows of log-densities may have any size: the largest among the
-states that can be reached is subtracted before exponentials are taken.
+Sequences lie one behind the other; ``begins`` marks their first steps. What passes from one piece
+to the next is a message of ``(states,)``, so that a long chain can be worked through in pieces of
+any length, of any number of sequences. Rows of log-densities may have any size: the largest among
+the states that can be reached is subtracted before exponentials are taken.
 
-A state that can be reached never vanishes: filtered probabilities below ``FLOOR`` are set to it, and
-its likelihood is raised so that this is exact in a slightly different model. Only what passes through
-such cells is then wrong, and by less than their posterior probability, which the backward pass adds
-up; where that is not negligible, the sequence is worked through in the log domain.
+A state that can be reached never vanishes: filtered probabilities below ``FLOOR`` are set to it,
+and its likelihood is raised so that this is exact in a slightly different model. Only what passes
+through such cells is then wrong, and by less than their posterior probability, which the backward
+pass adds up; where that is not negligible, the sequence is worked through in the log domain.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ def forward(start, transition, logs, begins, message, filtered, increments):
     """Filter a piece; return how many cells were raised, and the first impossible step, or -1.
 
     ``logs`` (steps, states) holds log-densities, and then the ratios of filtered to predicted
-    probabilities, by which :func:`backward` goes back; ``message`` the filtered probabilities before
-    the piece, and then after it; ``increments`` receives what each step adds to the log-likelihood.
+    probabilities, by which :func:`backward` goes back; ``message`` the filtered probabilities
+    before the piece, and then after it; ``increments`` receives what each step adds to the
+    log-likelihood.
     """
     steps, states = logs.shape
     predicted, room = np.empty(states), np.empty(states)
@@ -78,8 +79,8 @@ def backward(transposed, ratios, begins, filtered, later, marginals, suspect):
     """Smooth a piece that :func:`forward` filtered; return nothing.
 
     ``later`` is the backward message into the piece's last step, and then that into the step before
-    the piece; ``ratios`` becomes what pairs are made of (:func:`add_pairs`); ``suspect`` ``(steps,)``
-    the probability of raised cells.
+    the piece; ``ratios`` becomes what pairs are made of (:func:`add_pairs`); ``suspect``
+    ``(steps,)`` the probability of raised cells.
     """
     steps, states = filtered.shape
     ahead = np.empty(states)
@@ -114,7 +115,8 @@ def backward(transposed, ratios, begins, filtered, later, marginals, suspect):
 
 @compiled
 def add_pairs(before, filtered, ahead, begins, pairs):
-    """Add what expected transitions are proportional to: products of neighbours, ``(states, states)``.
+    """Add what expected transitions are proportional to: products of neighbours, ``(states,
+    states)``.
 
     ``before`` is the filtered distribution before the piece. Times the transition matrix it is the
     expected number of transitions.
@@ -134,7 +136,8 @@ def add_pairs(before, filtered, ahead, begins, pairs):
 
 @compiled
 def best_scores(start, transition, logs, begins, message):
-    """Turn log-densities into the log-probability of the best path to each state; Viterbi's forward pass.
+    """Turn log-densities into the log-probability of the best path to each state; Viterbi's forward
+    pass.
 
     ``start`` and ``transition`` are logarithms. Returns the first impossible step, or -1.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -126,8 +127,8 @@ class Chain(NamedTuple):
 
         References
         ----------
-        Rabiner (1989), "A tutorial on hidden Markov models", section III; Zweig & Padmanabhan (2000),
-        "Exact alpha-beta computation in logarithmic space", for what checkpoints save.
+        Rabiner (1989), "A tutorial on hidden Markov models", section III; Zweig & Padmanabhan
+        (2000), "Exact alpha-beta computation in logarithmic space", for what checkpoints save.
         """
         steps = Steps(lengths)
         run = _Pass(self, densities, steps, stored=steps.total * self.states * 16 <= _STORED_BYTES)
@@ -215,8 +216,8 @@ class _Impossible(Exception):
     def named(self) -> ZeroProbabilityError:
         """The error that users see."""
         return ZeroProbabilityError(
-            f"sequence {self.sequence} is impossible from step {self.step} on: no state that can be "
-            "reached has a density above zero there",
+            f"sequence {self.sequence} is impossible from step {self.step} on: no state that can "
+            "be reached has a density above zero there",
             (self.sequence,),
             (),
         )
@@ -315,7 +316,7 @@ def _moved(visit: Visit, places: Int64[np.ndarray, " steps"]) -> Visit:
     def there(part: slice, marginals: Float64[np.ndarray, "steps states"]) -> None:
         wanted = places[part]
         cuts = [0, *(np.flatnonzero(np.diff(wanted) != 1) + 1), len(wanted)]
-        for begin, end in zip(cuts[:-1], cuts[1:], strict=True):
+        for begin, end in itertools.pairwise(cuts):
             visit(slice(int(wanted[begin]), int(wanted[end - 1]) + 1), marginals[begin:end])
 
     return there

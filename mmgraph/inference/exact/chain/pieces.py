@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 LogDensities = Callable[[slice], Float64[np.ndarray, "steps states"]]
-"""Returns the log-densities of some steps given each state: an array of its own, to be written to."""
+"""Returns the log-densities of some steps given each state: an array of its own, to be written
+to."""
 
 _CELLS = 32_768
 """About so many cells are a piece: a quarter of a megabyte."""

@@ -28,11 +28,14 @@ class Emission(ABC):
         The number of hidden states.
     features : int
         The number of cells of a row.
+    memory : int
+        How many rows before a row its density depends on.
     """
 
     kind: ClassVar[str]
     states: int
     features: int
+    memory: int = 0
 
     @classmethod
     @abstractmethod
@@ -88,3 +91,22 @@ class Emission(ABC):
     def settings(self) -> dict[str, Any]:
         """Return what else the class takes, as JSON values."""
         return {}
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Self:
+        """Return the emission that :meth:`parameters` and :meth:`settings` describe."""
+        return cls(**arrays, **settings)
+
+    def prepared(
+        self, sequence: Float64[np.ndarray, "steps features"]
+    ) -> Float64[np.ndarray, "steps prepared"]:
+        """Return the rows of one sequence as the other methods take them: here as they are."""
+        return sequence
+
+    def log_prior(self) -> float:
+        """Return what a prior adds to the objective of EM, up to a constant."""
+        return 0.0
+
+    def floored_states(self) -> list[int]:
+        """Return the states whose spread learning has stopped at its floor."""
+        return []

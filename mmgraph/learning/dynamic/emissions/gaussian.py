@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
@@ -138,10 +139,8 @@ class GaussianEmission(Emission):
         out = np.empty((len(rows), self.states))
         missing = np.isnan(rows)
         if self.covariance in ("diagonal", "spherical"):
-            variances = self._variances()
             cells = missing if missing.any() else _NO_CELLS
-            constants = -0.5 * np.log(2 * math.pi * variances)
-            diagonal_log_densities(rows, cells, self.means.T.copy(), 1 / variances, constants, out)
+            diagonal_log_densities(rows, cells, *self._independent, out)
             return out
         for cells, places in _patterns(missing):
             part = out if len(places) == len(rows) else np.empty((len(places), self.states))
@@ -150,6 +149,13 @@ class GaussianEmission(Emission):
             if part is not out:
                 out[places] = part
         return out
+
+    @functools.cached_property
+    def _independent(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Means, precisions and constants of :func:`diagonal_log_densities`."""
+        variances = self._variances()
+        constants = -0.5 * np.log(2 * math.pi * variances)
+        return np.ascontiguousarray(self.means.T), 1 / variances, constants
 
     def _variances(self) -> Float64[np.ndarray, "features states"]:
         if self.covariance == "diagonal":
@@ -234,7 +240,7 @@ class GaussianEmission(Emission):
         return expected, uncertain
 
     def updated(self, statistics: Mapping[str, np.ndarray]) -> Self:
-        """As :meth:`Emission.updated`; variances keep to the floor, which is a constrained maximum."""
+        """As :meth:`Emission.updated`: the maximum among variances above the floor."""
         counts, first, second = (statistics[n] for n in ("counts", "first", "second"))
         if self.covariance in ("diagonal", "spherical"):
             return self._updated_independent(counts, first, second)
@@ -262,8 +268,8 @@ class GaussianEmission(Emission):
             total = np.where(enough, counts, 0.0).sum(0)
             ok = total > _LEAST_WEIGHT
             pooled = np.where(enough, scatter, 0.0).sum(0) / np.where(ok, total, 1.0)
-            least = max(float(self.floor.mean()), np.finfo(float).tiny)
-            covariances = np.where(ok, np.maximum(pooled, least), self.covariances)
+            lowest = max(float(self.floor.mean()), np.finfo(float).tiny)
+            covariances = np.where(ok, np.maximum(pooled, lowest), self.covariances)
         else:
             least = np.maximum(self.floor, np.finfo(float).tiny)[:, None]
             covariances = np.where(

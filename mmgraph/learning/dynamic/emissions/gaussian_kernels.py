@@ -11,8 +11,8 @@ from mmgraph.inference.numerics.compiling import compiled
 def diagonal_log_densities(rows, missing, means, precisions, constants, out):
     """Write log N(row; mean, 1 / precision) of independent features.
 
-    ``means``, ``precisions`` and ``constants`` (half the logarithm of precision / 2π) are ``(features,
-    states)``; ``missing`` is ``(steps, features)``, or empty where no cell is.
+    ``means``, ``precisions`` and ``constants`` (half the logarithm of precision / 2π) are
+    ``(features, states)``; ``missing`` is ``(steps, features)``, or empty where no cell is.
     """
     some_missing = missing.size > 0
     whole = constants.sum(0)
@@ -41,8 +41,8 @@ def diagonal_log_densities(rows, missing, means, precisions, constants, out):
 def full_log_densities(rows, means, whiteners, constants, out):
     """Write log N(row; mean, covariance), the covariance by its whitener.
 
-    ``means`` is ``(features, states)``, ``whiteners`` ``(features, features, states)``: the inverses
-    of the lower Cholesky factors; ``constants`` is ``(states,)``.
+    ``means`` is ``(features, states)``, ``whiteners`` ``(features, features, states)``: the
+    inverses of the lower Cholesky factors; ``constants`` is ``(states,)``.
     """
     features, states = means.shape
     distances = np.empty((features, states))
@@ -65,7 +65,7 @@ def full_log_densities(rows, means, whiteners, constants, out):
 
 @compiled
 def diagonal_sums(rows, missing, weights, means, counts, first, second):
-    """Add up weights, weighted distances from the means and their squares, all (features, states)."""
+    """Add up weights, weighted distances from means and their squares, (features, states)."""
     some_missing = missing.size > 0
     features, states = means.shape
     for t in range(len(rows)):

@@ -1,0 +1,170 @@
+"""A Markov chain and what its states emit, learned from sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Self
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from mmgraph.graph.errors import LearningError
+from mmgraph.inference.exact.chain.forward_backward import Chain, Counts
+from mmgraph.inference.exact.chain.pieces import LogDensities
+from mmgraph.learning.dynamic.climbing import Ascent
+from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
+
+_TOLERANCE = 1e-6
+"""How far the sum of given probabilities may lie from one."""
+
+
+class HiddenChain(NamedTuple):
+    """The parameters of a hidden Markov model.
+
+    Attributes
+    ----------
+    start : ndarray, shape (states,)
+    transition : ndarray, shape (states, states)
+    emission : Emission
+    """
+
+    start: Float64[np.ndarray, " states"]
+    transition: Float64[np.ndarray, "states states"]
+    emission: Emission
+
+    @classmethod
+    def checked(cls, start: object, transition: object, emission: Emission) -> Self:
+        """Return parameters that users gave.
+
+        Raises
+        ------
+        LearningError
+            If shapes do not fit each other, or a row is no distribution: which one, and its sum.
+        """
+        states = emission.states
+        return cls(
+            distribution(start, (states,), "start"),
+            distribution(transition, (states, states), "transition"),
+            emission,
+        )
+
+    @property
+    def chain(self) -> Chain:
+        """Start and transition."""
+        return Chain(self.start, self.transition)
+
+    def densities(
+        self,
+        rows: Float64[np.ndarray, "steps prepared"],
+        labels: Int64[np.ndarray, " steps"] | None,
+    ) -> LogDensities:
+        """Return what passes along the chain ask for.
+
+        Parameters
+        ----------
+        labels : ndarray of int, shape (steps,), optional
+            States that are known; -1 where one is not.
+        """
+
+        def of(part: slice) -> Float64[np.ndarray, "steps states"]:
+            logs = self.emission.log_densities(rows[part])
+            if labels is not None:
+                here = labels[part]
+                known = here >= 0
+                other = np.arange(logs.shape[1]) != here[known, None]
+                logs[known] = np.where(other, -np.inf, logs[known])
+            return logs
+
+        return of
+
+    def expected(
+        self,
+        rows: Float64[np.ndarray, "steps prepared"],
+        lengths: Sequence[int],
+        labels: Int64[np.ndarray, " steps"] | None = None,
+    ) -> tuple[Counts, Statistics]:
+        """Return expected counts of the chain and statistics of the emissions."""
+        total: Statistics = {}
+
+        def visit(part: slice, marginals: Float64[np.ndarray, "steps states"]) -> None:
+            for name, array in self.emission.statistics(rows[part], marginals).items():
+                total[name] = total[name] + array if name in total else array
+
+        return self.chain.smooth(self.densities(rows, labels), lengths, visit), total
+
+    def ascend(
+        self,
+        rows: Float64[np.ndarray, "steps prepared"],
+        lengths: Sequence[int],
+        labels: Int64[np.ndarray, " steps"] | None,
+        pseudo_counts: float,
+    ) -> Ascent[HiddenChain]:
+        """Return an iteration of expectation maximisation; see :class:`Ascent`.
+
+        ``pseudo_counts`` are added to the counts of every start and transition that is possible.
+
+        References
+        ----------
+        Baum, Petrie, Soules & Weiss (1970); Dempster, Laird & Rubin (1977).
+        """
+        counts, statistics = self.expected(rows, lengths, labels)
+        log_likelihood = float(counts.log_likelihoods.sum())
+        prior = self.emission.log_prior()
+        if pseudo_counts:
+            for table in (self.start, self.transition):
+                prior += pseudo_counts * float(np.log(table[table > 0]).sum())
+        following = HiddenChain(
+            normalised(counts.start, self.start, pseudo_counts),
+            normalised(counts.transitions, self.transition, pseudo_counts),
+            self.emission.updated(statistics),
+        )
+        return Ascent(log_likelihood, log_likelihood + prior, following)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return all parameters by name, the emission's under ``emission/``."""
+        inside = {f"emission/{n}": a for n, a in self.emission.parameters().items()}
+        return {"start": self.start, "transition": self.transition, **inside}
+
+    def restored(self, arrays: Mapping[str, np.ndarray]) -> HiddenChain:
+        """Return the parameters that arrays are, of an emission with the settings of this one."""
+        inside = {n[9:]: a for n, a in arrays.items() if n.startswith("emission/")}
+        emission = type(self.emission).restored(inside, self.emission.settings())
+        return HiddenChain(arrays["start"], arrays["transition"], emission)
+
+
+def normalised(
+    counts: Float64[np.ndarray, "... states"],
+    before: Float64[np.ndarray, "... states"],
+    pseudo_counts: float = 0.0,
+) -> Float64[np.ndarray, "... states"]:
+    """Return counts as distributions; rows without any keep those before, and zeros stay zeros."""
+    whole = np.where(before > 0, counts + pseudo_counts, 0.0)
+    total = whole.sum(-1, keepdims=True)
+    learned: np.ndarray = np.where(total > 1e-12, whole / np.where(total > 0, total, 1), before)
+    return learned
+
+
+def distribution(given: object, shape: tuple[int, ...], name: str) -> Float64[np.ndarray, "..."]:
+    """Return probabilities that users gave, normalised to the last digit.
+
+    Raises
+    ------
+    LearningError
+        If the shape is another, one is negative or not finite, or a row does not sum to one.
+    """
+    try:
+        table = np.array(given, np.float64)
+    except (TypeError, ValueError):
+        raise LearningError(f"{name} holds what is no number") from None
+    if table.shape != shape:
+        raise LearningError(f"{name} is to be of shape {shape}, not {table.shape}")
+    if not (np.isfinite(table).all() and (table >= 0).all()):
+        raise LearningError(f"{name} holds what is no probability")
+    sums = table.sum(-1, keepdims=True)
+    off = np.abs(sums - 1) > _TOLERANCE
+    if off.any():
+        row = np.argwhere(off)[0][0] if table.ndim > 1 else None
+        where = name if row is None else f"row {row} of {name}"
+        raise LearningError(f"{where} sums to {sums[off][0]:.6g}, not to 1")
+    normal: np.ndarray = table / sums
+    return normal

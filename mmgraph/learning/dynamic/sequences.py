@@ -1,0 +1,202 @@
+"""Sequences as users give them, read into rows of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from mmgraph.graph.errors import EvidenceError, suggestion
+from mmgraph.graph.state_labels import MISSING
+
+
+class SequenceRows(NamedTuple):
+    """The rows of some sequences.
+
+    Attributes
+    ----------
+    parts : list of ndarray of float64, shape (length, features)
+        NaN is missing.
+    single : bool
+        Whether one sequence was given by itself, and the answer is to be one.
+    """
+
+    parts: list[Float64[np.ndarray, "length features"]]
+    single: bool
+
+    @property
+    def lengths(self) -> list[int]:
+        """The number of steps of each."""
+        return [len(part) for part in self.parts]
+
+    def answer(self, answers: Sequence[Any]) -> Any:
+        """Return answers in a list, or the one of a single sequence."""
+        return answers[0] if self.single else list(answers)
+
+
+def read_sequences(sequences: object, features: int | None = None) -> SequenceRows:
+    """Read one sequence, or several of any lengths.
+
+    Parameters
+    ----------
+    sequences : array-like of shape (length, features), or a list of them
+        Arrays, tensors or data frames of numbers; ``(length,)`` where there is one feature. None or
+        NaN is missing.
+    features : int, optional
+        What they must have; by default what the first has.
+
+    Raises
+    ------
+    EvidenceError
+        If there is none, one is empty or of other features, or a cell is infinite or no number:
+        which sequence, step and feature.
+    """
+    single = hasattr(sequences, "shape") or hasattr(sequences, "columns")
+    given = [sequences] if single else list(_iterable(sequences))
+    if not given:
+        raise EvidenceError("there are no sequences")
+    parts: list[np.ndarray] = []
+    for number, sequence in enumerate(given):
+        rows = _numbers(sequence, number)
+        if rows.ndim == 1:
+            rows = rows[:, None]
+        if rows.ndim != 2 or not rows.shape[1]:
+            raise EvidenceError(
+                f"sequence {number} is to be (length, features), not of shape {rows.shape}"
+            )
+        if not len(rows):
+            raise EvidenceError(f"sequence {number} has no steps")
+        features = rows.shape[1] if features is None else features
+        if rows.shape[1] != features:
+            raise EvidenceError(
+                f"sequence {number} has {rows.shape[1]} features, and {features} are expected"
+            )
+        infinite = rows == np.inf
+        if infinite.any():
+            step, feature = np.argwhere(infinite)[0]
+            raise EvidenceError(f"sequence {number}, step {step}: feature {feature} is infinite")
+        parts.append(rows)
+    return SequenceRows(parts, single)
+
+
+def _iterable(sequences: object) -> Sequence[object]:
+    if not isinstance(sequences, list | tuple):
+        raise EvidenceError(
+            f"sequences are an array of shape (length, features) or a list of them, not "
+            f"{type(sequences).__name__}"
+        )
+    return sequences
+
+
+def _numbers(sequence: object, number: int) -> np.ndarray:
+    if hasattr(sequence, "detach"):
+        sequence = sequence.detach().cpu().numpy()
+    try:
+        return np.array(sequence, np.float64, order="C")
+    except (TypeError, ValueError):
+        raise EvidenceError(f"sequence {number} holds what is no number") from None
+
+
+def read_modalities(
+    sequences: Mapping[str, object], widths: Mapping[str, int | None]
+) -> SequenceRows:
+    """Read sequences of several modalities, which are put side by side.
+
+    Parameters
+    ----------
+    sequences : mapping of str to sequences
+        Of each modality as for :func:`read_sequences`; None in place of a sequence, or of all of
+        them, where the modality is missing.
+    widths : mapping of str to int
+        The features of every modality, in order; None where they are not known yet.
+
+    Raises
+    ------
+    EvidenceError
+        If a modality is not among them, all are missing, lengths differ within a sequence, or as
+        for :func:`read_sequences`: which modality.
+    """
+    for name in sequences:
+        if name not in widths:
+            raise EvidenceError(f"no modality is called {name!r}{suggestion(name, widths)}")
+    read: dict[str, dict[int, np.ndarray]] = {}
+    single, count = False, 0
+    for name, given in sequences.items():
+        if given is None:
+            continue
+        listed = list(given) if isinstance(given, list | tuple) else [given]
+        single, count = not isinstance(given, list | tuple), max(count, len(listed))
+        there = [i for i, s in enumerate(listed) if s is not None]
+        try:
+            rows = read_sequences([listed[i] for i in there], widths[name]).parts if there else []
+        except EvidenceError as error:
+            raise EvidenceError(f"modality '{name}': {error}") from None
+        read[name] = dict(zip(there, rows, strict=True))
+    return SequenceRows([_beside(read, widths, number) for number in range(count)], single)
+
+
+def _beside(
+    read: Mapping[str, Mapping[int, np.ndarray]], widths: Mapping[str, int | None], number: int
+) -> Float64[np.ndarray, "length features"]:
+    """The rows of one sequence, those of its modalities side by side."""
+    lengths = {name: len(rows[number]) for name, rows in read.items() if number in rows}
+    if not lengths:
+        raise EvidenceError(f"sequence {number} has no modality at all")
+    if len(set(lengths.values())) > 1:
+        raise EvidenceError(f"sequence {number}: its modalities differ in length: {lengths}")
+    length = next(iter(lengths.values()))
+    parts = []
+    for name, width in widths.items():
+        if name in lengths:
+            parts.append(read[name][number])
+        elif width is None:
+            raise EvidenceError(f"modality '{name}' is missing in sequence {number}, and its width")
+        else:
+            parts.append(np.full((length, width), np.nan))
+    return np.concatenate(parts, 1)
+
+
+def read_labels(
+    labels: object, lengths: Sequence[int], states: Sequence[Any]
+) -> list[Int64[np.ndarray, " length"]]:
+    """Read the states of steps, known or not.
+
+    Parameters
+    ----------
+    labels : sequence of array-like
+        For each sequence the states of its steps, by label or index; -1 or None is unknown.
+    lengths : sequence of int
+        Of the sequences.
+    states : sequence of label
+
+    Raises
+    ------
+    EvidenceError
+        If lengths do not match, or there is no such state: which sequence and step.
+    """
+    given = [labels] if hasattr(labels, "shape") else list(_iterable(labels))
+    if len(given) != len(lengths):
+        raise EvidenceError(
+            f"there are labels for {len(given)} sequences, and {len(lengths)} of them"
+        )
+    index = {label: code for code, label in enumerate(states)}
+    read = []
+    for number, (steps, length) in enumerate(zip(given, lengths, strict=True)):
+        cells = np.asarray(steps, object).tolist()
+        if len(cells) != length:
+            raise EvidenceError(
+                f"sequence {number} has {length} steps, and its labels are {len(cells)}"
+            )
+        codes = np.empty(length, np.int64)
+        for step, cell in enumerate(cells):
+            code = MISSING if cell is None or cell == MISSING else index.get(cell)
+            if code is None:
+                raise EvidenceError(
+                    f"sequence {number}, step {step}: no state is called {cell!r}"
+                    f"{suggestion(cell, index)}"
+                )
+            codes[step] = code
+        read.append(codes)
+    return read

@@ -1,0 +1,496 @@
+"""Hidden Markov models: a chain of states, and rows that they emit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Float64
+
+from mmgraph.graph.errors import (
+    ConvergenceWarning,
+    GraphError,
+    LearningError,
+    NotFittedError,
+    warn_caller,
+)
+from mmgraph.learning.conditionals.em_records import EMReport
+from mmgraph.learning.dynamic.climbing import ClimbOptions, Progress, climb
+from mmgraph.learning.dynamic.emissions.emission import Emission
+from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
+from mmgraph.learning.dynamic.emissions.named import emission_class
+from mmgraph.learning.dynamic.hidden_chain import HiddenChain
+from mmgraph.learning.dynamic.sequences import (
+    SequenceRows,
+    read_labels,
+    read_modalities,
+    read_sequences,
+)
+from mmgraph.learning.kept_steps import digest
+from mmgraph.networks.dynamic.step_filter import StepFilter
+
+EmissionSpec = str | Emission | Mapping[str, "str | Emission"]
+_LEAST_VISITS = 1e-3
+"""A state that is expected less often in all sequences together has not been visited."""
+
+
+class HiddenMarkovModel:
+    """A Markov chain of hidden states that emit rows of numbers or categories.
+
+    Sequences are arrays of shape ``(length, features)`` or lists of them, of any lengths; NaN is
+    missing. Where one array is given, answers are of that sequence alone. Of several modalities
+    they are a mapping of modality to sequences, any of which may be missing, in part or altogether.
+
+    Parameters
+    ----------
+    states : int or sequence of labels
+        The number of hidden states, or their labels.
+    emission : str, Emission, or mapping of modality to either
+        ``gaussian``, ``mixture`` (of normal densities), ``autoregressive``, ``categorical``
+        (indices of categories), or ``scores`` (rows are log-likelihoods of the states).
+    covariance : {"diagonal", "full", "tied", "spherical"}
+        Of normal densities.
+    components : int
+        Of a mixture.
+    order : int
+        Of autoregression: how many rows before.
+    floor : float
+        The least variance that is learned, as a part of that of all rows.
+    pseudo_counts : float
+        Added to the counts of starts, transitions and categories that are possible (MAP).
+    random_state : int
+        The seed of first values and draws.
+
+    Attributes
+    ----------
+    labels : tuple
+        Of the states.
+    fit_report : EMReport or None
+        How the last fit went.
+
+    References
+    ----------
+    Rabiner (1989), "A tutorial on hidden Markov models and selected applications in speech
+    recognition".
+    """
+
+    def __init__(
+        self,
+        states: int | Sequence[Any],
+        emission: EmissionSpec = "gaussian",
+        covariance: str = "diagonal",
+        components: int = 2,
+        order: int = 1,
+        floor: float = 1e-3,
+        pseudo_counts: float = 0.0,
+        random_state: int = 0,
+    ) -> None:
+        self.labels = tuple(range(states)) if isinstance(states, int) else tuple(states)
+        if not self.labels or len(set(self.labels)) < len(self.labels):
+            raise GraphError(f"states are a number of them or distinct labels, not {states!r}")
+        if pseudo_counts < 0:
+            raise LearningError(f"pseudo-counts are not negative, as {pseudo_counts} is")
+        self.states, self.emission, self.covariance = states, emission, covariance
+        self.components, self.order, self.floor = components, order, floor
+        self.pseudo_counts, self.random_state = pseudo_counts, random_state
+        for name in self._kinds().values():
+            if isinstance(name, str):
+                emission_class(name)
+        self._parameters: HiddenChain | None = None
+        self.fit_report: EMReport | None = None
+
+    def _kinds(self) -> dict[str, str | Emission]:
+        """The emission of each modality; under the empty name where there is but one."""
+        return dict(self.emission) if isinstance(self.emission, Mapping) else {"": self.emission}
+
+    @property
+    def parameters(self) -> HiddenChain:
+        """Start, transition and emission.
+
+        Raises
+        ------
+        NotFittedError
+            If there are none yet.
+        """
+        if self._parameters is None:
+            raise NotFittedError(
+                "the model has no parameters yet: fit or set_parameters gives them"
+            )
+        return self._parameters
+
+    def set_parameters(
+        self,
+        start: object = None,
+        transition: object = None,
+        emission: Emission | None = None,
+        **arrays: Any,
+    ) -> Self:
+        """Set parameters, in place of learning them, or for a fit to start from.
+
+        Parameters
+        ----------
+        start : array-like, shape (states,)
+            By default as it is, or equal for all states.
+        transition : array-like, shape (states, states)
+            Row by row, likewise. Zeros stay zeros when learned (left-to-right models).
+        emission : Emission, optional
+        **arrays
+            Or what its class takes: ``means`` and ``covariances`` of ``gaussian``,
+            ``probabilities`` of ``categorical``, ``weights`` besides of ``mixture``,
+            ``coefficients`` and ``covariances`` of ``autoregressive``.
+
+        Raises
+        ------
+        LearningError
+            If shapes do not fit, or a row is no distribution: which one, and its sum.
+        """
+        count = len(self.labels)
+        before = self._parameters
+        made = emission if emission is not None else self._made_emission(arrays)
+        if made is None:
+            if before is None:
+                raise LearningError("the emission has no parameters yet: give them too")
+            made = before.emission
+        if made.states != count:
+            raise LearningError(f"the emission is of {made.states} states, the model of {count}")
+        equal = np.full((count, count), 1 / count)
+        if start is None:
+            start = equal[0] if before is None else before.start
+        if transition is None:
+            transition = equal if before is None else before.transition
+        self._parameters = HiddenChain.checked(start, transition, made)
+        return self
+
+    def _made_emission(self, arrays: Mapping[str, Any]) -> Emission | None:
+        if self.emission == "scores" and not arrays:
+            return emission_class("scores").restored({}, {"states": len(self.labels)})
+        if not arrays:
+            return None
+        if not isinstance(self.emission, str):
+            raise LearningError("of several modalities give emission=ModalityEmission({…})")
+        cls = emission_class(self.emission)
+        settings: dict[str, Any] = {}
+        if self.emission in ("gaussian", "mixture"):
+            settings["covariance"] = self.covariance
+        if self.emission == "mixture":
+            flat = dict(arrays)
+            for name in ("means", "covariances"):
+                if name in flat and not (name == "covariances" and self.covariance == "tied"):
+                    array = np.asarray(flat[name], np.float64)
+                    flat[name] = array.reshape(-1, *array.shape[2:])
+            arrays = flat
+        if self.emission == "autoregressive":
+            settings["order"] = self.order
+        if self.emission == "categorical":
+            settings["pseudo_counts"] = self.pseudo_counts
+            return cls(**arrays, **settings)
+        return cls.restored(dict(arrays), settings)
+
+    def fit(
+        self,
+        sequences: object,
+        labels: object = None,
+        *,
+        start: str = "data",
+        iterations: int = 100,
+        tolerance: float = 1e-6,
+        restarts: int = 1,
+        checkpoint: Path | str | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Learn all parameters by expectation maximisation, in place.
+
+        Parameters
+        ----------
+        sequences : sequences
+        labels : sequence of array-like, optional
+            The states of steps that are known, by label; -1 or None where one is not. Where all
+            are, learning is counting.
+        start : {"data", "current"}
+            First values by k-means (or by the labels), or the present ones.
+        iterations, tolerance, restarts, checkpoint, progress
+            See :class:`~mmgraph.learning.dynamic.climbing.ClimbOptions`.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If it ended before it converged; if states were never visited, or keep to the floor of
+            their spread: which ones.
+
+        Raises
+        ------
+        EvidenceError, LearningError
+            If sequences, labels and settings do not fit together.
+        ZeroProbabilityError
+            If a sequence is impossible under the first values: which one, and from which step on.
+        """
+        read = self._read(sequences)
+        lengths = read.lengths
+        codes = None
+        if labels is not None:
+            codes = np.concatenate(read_labels(labels, lengths, self.labels))
+        if start not in ("data", "current"):
+            raise LearningError(f"start is 'data' or 'current', not {start!r}")
+        first: list[HiddenChain] = []
+        for restart in range(restarts if start == "data" else 1):
+            given = self.parameters if start == "current" else self._initial(read, codes, restart)
+            first.append(given)
+        emission = first[0].emission
+        rows = np.concatenate([emission.prepared(part) for part in read.parts])
+        options = ClimbOptions(
+            iterations,
+            tolerance,
+            len(first),
+            checkpoint,
+            {"settings": self._settings_text(), "data": digest(lengths, [rows])},
+            progress,
+        )
+        if codes is not None and not (codes < 0).any() and not _has_hidden_parts(emission):
+            options = ClimbOptions(2, 1.0)  # counting: the second iteration changes nothing
+        fitted, self.fit_report = climb(
+            lambda restart: first[restart],
+            lambda p: p.ascend(rows, lengths, codes, self.pseudo_counts),
+            options,
+            HiddenChain.arrays,
+            emission_of(first[0]),
+            len(rows),
+        )
+        self._parameters = fitted
+        self._warn(fitted, rows, lengths, codes)
+        return self
+
+    def _settings_text(self) -> str:
+        return repr({n: v for n, v in self.get_params().items() if n != "emission"})
+
+    def _warn(
+        self, fitted: HiddenChain, rows: np.ndarray, lengths: list[int], codes: np.ndarray | None
+    ) -> None:
+        """Say which states were not visited, and which keep to the floor."""
+        visits = np.zeros(len(self.labels))
+
+        def count(part: slice, marginals: Float64[np.ndarray, "steps states"]) -> None:
+            visits[:] += marginals.sum(0)
+
+        fitted.chain.smooth(fitted.densities(rows, codes), lengths, count, pairs=False)
+        unvisited = [self.labels[k] for k in np.flatnonzero(visits < _LEAST_VISITS)]
+        if unvisited:
+            warn_caller(
+                f"no step was learned from by state {_listed(unvisited)}, which keeps its first "
+                "values",
+                ConvergenceWarning,
+            )
+        floored = [self.labels[k] for k in fitted.emission.floored_states()]
+        if floored:
+            warn_caller(
+                f"the spread of state {_listed(floored)} is at its floor: it stands for too few "
+                "different rows",
+                ConvergenceWarning,
+            )
+
+    def _initial(self, read: SequenceRows, codes: np.ndarray | None, restart: int) -> HiddenChain:
+        """First values of a restart."""
+        count = len(self.labels)
+        generator = np.random.default_rng([self.random_state, restart])
+        settings = {
+            "covariance": self.covariance,
+            "components": self.components,
+            "order": self.order,
+            "floor": self.floor,
+            "pseudo_counts": self.pseudo_counts,
+        }
+        rows = np.concatenate(read.parts)
+        parts: dict[str, Emission] = {}
+        column = 0
+        for name, kind in self._kinds().items():
+            if isinstance(kind, Emission):
+                parts[name] = kind
+                column += kind.features
+                continue
+            width = self._widths[name]
+            here = [part[:, column : column + width] for part in read.parts]
+            column += width
+            cls = emission_class(kind)
+            whole = np.concatenate([_prepared(kind, part, self.order) for part in here])
+            made = cls.initial(whole, count, generator, **settings)
+            if codes is not None:
+                weights = np.zeros((len(rows), count))
+                known = codes >= 0
+                weights[np.flatnonzero(known), codes[known]] = 1
+                made = made.updated(made.statistics(whole, weights))
+            parts[name] = made
+        emission = parts[""] if "" in parts else ModalityEmission(parts)
+        transition = np.full((count, count), 0.1 / count)
+        transition[np.diag_indices(count)] += 0.9
+        if self._parameters is not None and (self._parameters.transition == 0).any():
+            allowed = self._parameters.transition > 0  # a topology that was set is kept
+            transition = np.where(allowed, transition, 0)
+            transition /= transition.sum(1, keepdims=True)
+            begin = np.where(self._parameters.start > 0, 1.0, 0.0)
+            return HiddenChain(begin / begin.sum(), transition, emission)
+        return HiddenChain(np.full(count, 1 / count), transition, emission)
+
+    @property
+    def _widths(self) -> dict[str, int]:
+        return self.__dict__.setdefault("_feature_counts", {})
+
+    def _read(self, sequences: object) -> SequenceRows:
+        """Read sequences; what is learned from first says how many features there are."""
+        kinds = self._kinds()
+        widths: dict[str, int | None] = dict.fromkeys(kinds)
+        if self._parameters is not None:
+            emission = self._parameters.emission
+            parts = emission.parts if isinstance(emission, ModalityEmission) else {"": emission}
+            widths = {name: part.features for name, part in parts.items()}
+        if isinstance(self.emission, Mapping):
+            if not isinstance(sequences, Mapping):
+                raise LearningError(
+                    f"of several modalities ({', '.join(kinds)}) sequences are a mapping"
+                )
+            if self._parameters is None:
+                for name, given in sequences.items():
+                    if name in widths and given is not None:
+                        listed = given if isinstance(given, list | tuple) else [given]
+                        some = next((s for s in listed if s is not None), None)
+                        if some is not None:
+                            widths[name] = read_sequences([some]).parts[0].shape[1]
+            read = read_modalities(sequences, widths)
+        else:
+            read = read_sequences(sequences, widths[""])
+            widths = {"": read.parts[0].shape[1]}
+        self._widths.update({n: w for n, w in widths.items() if w is not None})
+        return read
+
+    def log_likelihood(self, sequences: object) -> Any:
+        """Return log P of each sequence, ``(sequences,)``; ``-inf`` of impossible ones."""
+        read, densities = self._densities(sequences)
+        totals = self.parameters.chain.log_likelihoods(densities, read.lengths)
+        return float(totals[0]) if read.single else totals
+
+    def _densities(self, sequences: object) -> tuple[SequenceRows, Any]:
+        parameters = self.parameters
+        read = self._read(sequences)
+        rows = np.concatenate([parameters.emission.prepared(part) for part in read.parts])
+        return read, parameters.densities(rows, None)
+
+    def posterior(self, sequences: object) -> Any:
+        """Return the distribution of the state at each step, ``(length, states)``, of each
+        sequence.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            If a sequence is impossible: which one, and from which step on.
+        """
+        read, densities = self._densities(sequences)
+        marginals, _ = self.parameters.chain.marginals(densities, read.lengths)
+        return read.answer(np.split(marginals, np.cumsum(read.lengths)[:-1]))
+
+    def predict(self, sequences: object) -> Any:
+        """Return the most probable path of states of each sequence, by label.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            As :meth:`posterior`.
+        """
+        read, densities = self._densities(sequences)
+        path, _ = self.parameters.chain.best_paths(densities, read.lengths)
+        named = np.array(self.labels)[path]
+        return read.answer(np.split(named, np.cumsum(read.lengths)[:-1]))
+
+    def score(self, sequences: object, y: object = None) -> float:
+        """Return the mean log-likelihood of a step."""
+        read, densities = self._densities(sequences)
+        total = self.parameters.chain.log_likelihoods(densities, read.lengths).sum()
+        return float(total) / sum(read.lengths)
+
+    def forecast(self, sequences: object, steps: int = 1) -> Any:
+        """Return the distributions of the states that follow each sequence, ``(steps, states)``."""
+        last = [part[-1] for part in _listed_answers(self.posterior(sequences))]
+        ahead = []
+        for chances in last:
+            rows = []
+            for _ in range(steps):
+                chances = chances @ self.parameters.transition
+                rows.append(chances)
+            ahead.append(np.array(rows).reshape(steps, -1))
+        return self._read(sequences).answer(ahead)
+
+    def filter(self, lag: int = 0, state: Path | str | None = None) -> StepFilter:
+        """Return a filter that takes rows one by one, perhaps from where ``state`` left off."""
+        made = StepFilter(self.parameters, lag)
+        return made if state is None else made.load(state)
+
+    def sample(
+        self, length: int, random_state: int | None = None
+    ) -> tuple[Float64[np.ndarray, "length features"], np.ndarray]:
+        """Return a drawn sequence, and the labels of its states."""
+        if length < 1:
+            raise LearningError(f"a sequence has at least one step, not {length}")
+        seed = self.random_state if random_state is None else random_state
+        generator = np.random.default_rng(seed)
+        start, transition, emission = self.parameters
+        uniform = generator.random(length)
+        path = np.empty(length, np.int64)
+        table = start
+        for t in range(length):
+            path[t] = min(np.searchsorted(table.cumsum(), uniform[t]), len(start) - 1)
+            table = transition[path[t]]
+        return emission.sample(path, generator), np.array(self.labels)[path]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings by name."""
+        return {name: getattr(self, name) for name in _SETTINGS}
+
+    def set_params(self, **settings: Any) -> Self:
+        """Change settings, and forget what was learned."""
+        for name in settings:
+            if name not in _SETTINGS:
+                raise LearningError(f"a hidden Markov model has no setting {name!r}")
+        self.__init__(**{**self.get_params(), **settings})  # type: ignore[misc]
+        return self
+
+    def __repr__(self) -> str:
+        fitted = "" if self._parameters is not None else ", without parameters"
+        return f"HiddenMarkovModel({len(self.labels)} states, {self.emission!r:.60}{fitted})"
+
+
+_SETTINGS = (
+    "states",
+    "emission",
+    "covariance",
+    "components",
+    "order",
+    "floor",
+    "pseudo_counts",
+    "random_state",
+)
+
+
+def emission_of(parameters: HiddenChain) -> Any:
+    """Return what restores parameters from arrays."""
+    return parameters.restored
+
+
+def _has_hidden_parts(emission: Emission) -> bool:
+    """Whether something of an emission is hidden even where states are known."""
+    parts = emission.parts.values() if isinstance(emission, ModalityEmission) else [emission]
+    return any(part.kind == "mixture" for part in parts)
+
+
+def _prepared(kind: str, part: np.ndarray, order: int) -> np.ndarray:
+    if kind != "autoregressive":
+        return np.ascontiguousarray(part)
+    from mmgraph.learning.dynamic.emissions.autoregressive import lagged
+
+    return lagged(part, order)
+
+
+def _listed(labels: Sequence[Any]) -> str:
+    return ", ".join(map(str, labels[:5])) + (", …" if len(labels) > 5 else "")
+
+
+def _listed_answers(answers: Any) -> list[np.ndarray]:
+    return answers if isinstance(answers, list) else [answers]

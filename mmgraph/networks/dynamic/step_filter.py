@@ -1,0 +1,165 @@
+"""Filtering a step at a time, with a state that can be saved and read again."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+
+import numpy as np
+from jaxtyping import Float64
+
+from mmgraph.graph.errors import EvidenceError, FormatError, ZeroProbabilityError
+from mmgraph.graph.storage.whole_files import write_bytes
+from mmgraph.inference.exact.chain.filter_kernels import filter_step, lagged_marginal
+from mmgraph.learning.dynamic.hidden_chain import HiddenChain
+
+
+class StepFilter:
+    """The states of a hidden Markov model given the rows so far, a row at a time.
+
+    Parameters
+    ----------
+    parameters : HiddenChain
+    lag : int
+        How many rows after a step its distribution is told (fixed-lag smoothing); so many rows are
+        remembered.
+
+    Attributes
+    ----------
+    steps : int
+        How many rows it has taken.
+    log_likelihood : float
+        Of those rows.
+    """
+
+    def __init__(self, parameters: HiddenChain, lag: int = 0) -> None:
+        if lag < 0:
+            raise EvidenceError(f"a lag is a number of steps, not {lag}")
+        self._parameters, self.lag = parameters, int(lag)
+        with np.errstate(divide="ignore"):
+            self._start = np.log(parameters.start)
+            self._transition = np.log(parameters.transition)
+        self._impartial = np.full_like(self._transition, -np.inf)
+        np.fill_diagonal(self._impartial, 0.0)
+        self._filtered: deque[np.ndarray] = deque(maxlen=self.lag + 1)
+        self._densities: deque[np.ndarray] = deque(maxlen=self.lag + 1)
+        self._rows: deque[np.ndarray] = deque(maxlen=parameters.emission.memory)
+        self.steps, self.log_likelihood = 0, 0.0
+
+    def step(self, row: object) -> Float64[np.ndarray, " states"]:
+        """Take a row, and return the distribution of the state at the lag before it.
+
+        While fewer rows than the lag have come, that is the distribution of the first step.
+
+        Parameters
+        ----------
+        row : array-like, shape (features,)
+            NaN is missing.
+
+        Raises
+        ------
+        EvidenceError
+            If it has other features, or one is infinite.
+        ZeroProbabilityError
+            If the row is impossible after those before; the state is then as it was.
+        """
+        cells = np.asarray(row, np.float64).reshape(-1)
+        emission = self._parameters.emission
+        if len(cells) != emission.features or np.isinf(cells).any():
+            raise EvidenceError(
+                f"a row has {emission.features} finite cells, not {np.asarray(row).tolist()}"
+            )
+        rows = cells[None]
+        if emission.memory:
+            rows = emission.prepared(np.array([*self._rows, cells]))[-1:]
+        densities = emission.log_densities(rows)[0]
+        after = np.empty(len(densities))
+        if self.steps:
+            gain = filter_step(self._transition, self._filtered[-1], densities, after)
+        else:
+            gain = filter_step(self._impartial, self._start, densities, after)
+        if gain == -np.inf:
+            raise ZeroProbabilityError(
+                f"the row of step {self.steps} is impossible after those before it", (0,), ()
+            )
+        self.steps += 1
+        self.log_likelihood += gain
+        self._filtered.append(after)
+        self._densities.append(densities)
+        self._rows.append(cells)
+        return np.exp(after) if not self.lag else self.lagged(self.lag)
+
+    def lagged(self, lag: int) -> Float64[np.ndarray, " states"]:
+        """Return the distribution of the state ``lag`` steps ago, or of the first remembered one.
+
+        Raises
+        ------
+        EvidenceError
+            If no row has come yet, or so many are not remembered.
+        """
+        if not self.steps or not 0 <= lag <= self.lag:
+            raise EvidenceError(
+                f"the last {min(self.lag + 1, self.steps)} steps are remembered, not one {lag} ago"
+            )
+        back = min(lag, len(self._filtered) - 1)
+        later = [
+            self._densities[i] for i in range(len(self._densities) - back, len(self._densities))
+        ]
+        out = np.empty(len(self._start))
+        stacked = np.array(later).reshape(back, len(out))
+        lagged_marginal(self._transition, self._filtered[-1 - back], stacked, out)
+        return out
+
+    def predict(self, steps: int = 1) -> Float64[np.ndarray, " states"]:
+        """Return the distribution of the state so many steps ahead of the last row.
+
+        Raises
+        ------
+        EvidenceError
+            If ``steps`` is negative.
+        """
+        if steps < 0:
+            raise EvidenceError(f"a prediction is some steps ahead, not {steps}")
+        chances = np.exp(self._filtered[-1]) if self.steps else self._parameters.start
+        for _ in range(steps if self.steps else steps - 1):
+            chances = chances @ self._parameters.transition
+        return np.array(chances)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what is remembered to a file; :meth:`load` goes on from it."""
+        from safetensors.numpy import save
+
+        features = self._parameters.emission.features
+        tensors = {
+            "filtered": np.array(self._filtered).reshape(-1, len(self._start)),
+            "densities": np.array(self._densities).reshape(-1, len(self._start)),
+            "rows": np.array(self._rows).reshape(-1, features),
+            "steps": np.array([self.steps]),
+            "log_likelihood": np.array([self.log_likelihood]),
+        }
+        write_bytes(path, save(tensors))
+
+    def load(self, path: str | os.PathLike[str]) -> StepFilter:
+        """Go on from a file that a filter of the same model and lag wrote; returns itself.
+
+        Raises
+        ------
+        FormatError
+            If it is no such file.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            tensors = load_file(path)
+            filtered, densities = tensors["filtered"], tensors["densities"]
+            if filtered.shape[1] != len(self._start) or len(filtered) > self.lag + 1:
+                raise FormatError(f"{path} is the state of another model, or of another lag")
+            self._filtered.extend(filtered)
+            self._densities.extend(densities)
+            self._rows.extend(tensors["rows"])
+            self.steps = int(tensors["steps"][0])
+            self.log_likelihood = float(tensors["log_likelihood"][0])
+        except (OSError, SafetensorError, KeyError, IndexError) as error:
+            raise FormatError(f"{path} is no state of a filter: {error!r}") from None
+        return self
