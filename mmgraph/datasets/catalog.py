@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mmgraph.datasets.motorcycle_stereo import MotorcycleStereo
     from mmgraph.datasets.open_clip_art import OpenClipArt
     from mmgraph.datasets.sachs import Sachs
+    from mmgraph.datasets.sequences.asterisk_prompts import AsteriskPrompts
     from mmgraph.datasets.sequences.espeak_ng import EspeakNg
     from mmgraph.datasets.sequences.hapt import Hapt
     from mmgraph.datasets.sequences.spoken_commands import SpokenCommands
@@ -58,6 +59,8 @@ def load(name: Literal["tud_pedestrians"]) -> TudPedestrians: ...
 def load(name: Literal["espeak_ng"]) -> EspeakNg: ...
 @overload
 def load(name: Literal["spoken_commands"]) -> SpokenCommands: ...
+@overload
+def load(name: Literal["asterisk_prompts"]) -> AsteriskPrompts: ...
 @overload
 def load(name: str) -> Any: ...
 
