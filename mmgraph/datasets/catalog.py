@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mmgraph.datasets.sequences.espeak_ng import EspeakNg
     from mmgraph.datasets.sequences.hapt import Hapt
     from mmgraph.datasets.sequences.spoken_commands import SpokenCommands
+    from mmgraph.datasets.sequences.square_video import SquareVideo
     from mmgraph.datasets.sequences.tud_pedestrians import TudPedestrians
     from mmgraph.datasets.smartwatch_exercises import SmartwatchExercises
     from mmgraph.datasets.tux_paint_stamps import TuxPaintStamps
@@ -61,6 +62,8 @@ def load(name: Literal["espeak_ng"]) -> EspeakNg: ...
 def load(name: Literal["spoken_commands"]) -> SpokenCommands: ...
 @overload
 def load(name: Literal["asterisk_prompts"]) -> AsteriskPrompts: ...
+@overload
+def load(name: Literal["square_video"]) -> SquareVideo: ...
 @overload
 def load(name: str) -> Any: ...
 
