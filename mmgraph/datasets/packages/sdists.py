@@ -16,7 +16,8 @@ class SdistPin(WheelPin):
     """A gzipped tar archive of sources, for what the index has no wheel of.
 
     To learn its name and version pip runs the ``setup.py`` of such an archive, in an environment of
-    its own that it makes and removes. mmgraph itself only opens the archive.
+    its own that it makes and removes, before its SHA-256 can be checked here. mmgraph itself only
+    opens the archive.
     """
 
     @property
