@@ -112,16 +112,12 @@ def segment_costs(data, end, begins, number, state, costs):
     """Write the costs of the segments from each of the first ``number`` begins to ``end``."""
     features = data.sums.shape[1]
     columns = data.counts.shape[1]
+    if data.kind == SQUARES and columns == 1:
+        _squares(data.counts[:, 0], data.sums, data.squares[:, 0], end, begins[:number], costs)
+        return
     for c in range(number):
         s = begins[c]
-        if data.kind == SQUARES and columns == 1:
-            n = data.counts[end, 0] - data.counts[s, 0]
-            of_mean = 0.0
-            for j in range(features):
-                of_mean += (data.sums[end, j] - data.sums[s, j]) ** 2
-            spread = data.squares[end, 0] - data.squares[s, 0] - of_mean / max(n, 1.0)
-            costs[c] = max(spread, 0.0)
-        elif data.kind == FULL_GAUSSIAN:
+        if data.kind == FULL_GAUSSIAN:
             costs[c] = _full_gaussian(data, s, end)
         elif data.kind == ABSOLUTE:
             costs[c] = state[s]
@@ -135,6 +131,20 @@ def segment_costs(data, end, begins, number, state, costs):
                 if n > 0:
                     total += _feature_cost(data, s, end, j, n)
             costs[c] = total
+
+
+@compiled
+def _squares(counts, sums, squares, end, begins, costs):
+    """Write the squared distances from the mean, feature after feature, so that loops are SIMD."""
+    for c in range(len(begins)):
+        costs[c] = 0.0
+    for j in range(sums.shape[1]):
+        of_end = sums[end, j]
+        for c in range(len(begins)):
+            costs[c] += (of_end - sums[begins[c], j]) ** 2
+    for c in range(len(begins)):
+        n = max(counts[end] - counts[begins[c]], 1.0)
+        costs[c] = max(squares[end] - squares[begins[c]] - costs[c] / n, 0.0)
 
 
 @compiled

@@ -94,7 +94,9 @@ def _joined(
             raise LearningError(f"there is no modality '{name}' to weigh{suggestion(name, parts)}")
         if not 0 < weight < np.inf:
             raise LearningError(f"the weight of '{name}' must be above 0 and finite, not {weight}")
-    blocks = {name: _block(part, f"'{name}' " if name else "", cost) for name, part in parts.items()}
+    blocks = {
+        name: _block(part, f"'{name}' " if name else "", cost) for name, part in parts.items()
+    }
     lengths = {name: len(block) for name, block in blocks.items()}
     if len(set(lengths.values())) > 1:
         raise EvidenceError(f"modalities differ in length: {lengths}")

@@ -1,4 +1,4 @@
-"""Which penalty to take: all that matter for a sequence, or the best for sequences with known changes."""
+"""Which penalty to take: the best for recordings with known changes, or all that matter."""
 
 from __future__ import annotations
 
@@ -125,11 +125,10 @@ def choose_penalty(
         raise LearningError(f"choose_penalty takes no option '{next(iter(options))}'")
     prepared = [prepared_cost(rows, cost, weights, scale) for rows in recordings]
     least = [checked_least_length(one, least_length) for one in prepared]
-    if penalties is None:
-        usual = float(np.median([one.penalty for one in prepared]))
-        penalties = usual * 2.0 ** np.arange(-4, 12.5, 0.5)
+    usual = float(np.median([one.penalty for one in prepared]))
+    tried = usual * 2.0 ** np.arange(-4, 12.5, 0.5) if penalties is None else np.array(penalties)
     scores = []
-    for penalty in penalties:
+    for penalty in tried:
         score = BoundaryScore(0, 0, 0)
         for one, length, true in zip(prepared, least, boundaries, strict=True):
             found = penalised(one, float(penalty), length)
@@ -138,7 +137,7 @@ def choose_penalty(
     f1s = np.array(scores)
     best = np.flatnonzero(f1s == f1s.max())  # of several, the middle one
     chosen = best[len(best) // 2]
-    return PenaltyChoice(float(penalties[chosen]), float(f1s[chosen]), np.array(penalties), f1s)
+    return PenaltyChoice(float(tried[chosen]), float(f1s[chosen]), tried, f1s)
 
 
 def penalty_path(

@@ -89,6 +89,7 @@ def partitions(x: np.ndarray, cost: str, least: int) -> dict[int, float]:
     return best
 
 
+@pytest.mark.filterwarnings("ignore:Degrees of freedom")
 @pytest.mark.parametrize("cost", KINDS)
 @settings(max_examples=25, deadline=None)
 @given(st.data())
