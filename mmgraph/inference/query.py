@@ -32,10 +32,11 @@ from mmgraph.inference.options import (
 )
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.samples import Samples, continuous_samples
+from mmgraph.inference.sequence_model import SequenceModel
 
 
 def query(
-    model: FactorGraph,
+    model: FactorGraph | SequenceModel,
     evidence: object = None,
     variables: Sequence[str] | str | None = None,
     method: str = "auto",
@@ -47,8 +48,9 @@ def query(
 
     Parameters
     ----------
-    model : FactorGraph
-        A Bayesian network or any other graph.
+    model : FactorGraph or SequenceModel
+        A Bayesian network or any other graph; or a dynamic network, whose evidence has an axis of
+        time.
     evidence : None, mapping, pandas.DataFrame or Evidence
         See :meth:`Evidence.of`. Rows may differ in what they observe.
     variables : str or sequence of str, optional
@@ -87,8 +89,11 @@ def query(
         If there is no such method, or it has no such option.
     """
     plain = method == "auto" and device == "auto" and dtype is None and not options
-    check_model(model, "query")
     names = variable_names(variables)
+    if isinstance(model, SequenceModel):
+        model.check_method("query", method, device)
+        return model.answer_query(evidence, names, method, **options)
+    check_model(model, "query")
     if plain and type(evidence) is dict:
         quick = single_row(model, evidence, names)
         if quick is None:
@@ -200,7 +205,7 @@ def joint_moments(
 
 
 def map_query(
-    model: FactorGraph,
+    model: FactorGraph | SequenceModel,
     evidence: object = None,
     variables: Sequence[str] | str | None = None,
     method: str = "auto",
@@ -236,14 +241,17 @@ def map_query(
     ZeroProbabilityError, TreewidthError, UnknownVariableError, UnknownStateError
         As for :func:`query`.
     """
-    check_model(model, "map_query")
     names = variable_names(variables)
+    if isinstance(model, SequenceModel):
+        model.check_method("map_query", method, device)
+        return model.answer_map_query(evidence, names, method, **options)
+    check_model(model, "map_query")
     best: Assignment = _answer("map_query", model, evidence, (names,), method, device, options)
     return best
 
 
 def sample(
-    model: FactorGraph,
+    model: FactorGraph | SequenceModel,
     draws: int,
     evidence: object = None,
     generator: torch.Generator | None = None,
@@ -273,9 +281,12 @@ def sample(
         By variable, labels and real values of shape ``(draws, *shape)``, or ``(batch, draws,
         *shape)`` where the evidence has more than one row; ``.codes`` holds state indices.
     """
-    check_model(model, "sample")
     check_count(draws, "draws")
     check_type("generator", generator, "torch.Generator | None")
+    if isinstance(model, SequenceModel):
+        model.check_method("sample", method, device)
+        return model.answer_sample(draws, evidence, generator, method, **options)
+    check_model(model, "sample")
     generator = placed_generator(generator, "cpu")
     rows = Evidence.of(evidence, model.variables)
     drawn = _answer("sample", model, rows, (draws, generator), method, device, options)
@@ -295,7 +306,7 @@ def sample(
 
 
 def log_partition(
-    model: FactorGraph,
+    model: FactorGraph | SequenceModel,
     evidence: object = None,
     method: str = "auto",
     device: str = "auto",
@@ -326,6 +337,9 @@ def log_partition(
     ConvergenceWarning
         If an approximate method has not converged: by how much.
     """
+    if isinstance(model, SequenceModel):
+        model.check_method("log_partition", method, device)
+        return model.answer_log_partition(evidence, method, **options)
     check_model(model, "log_partition")
     total: Posterior | Tensor
     total = _answer("log_partition", model, evidence, (), method, device, options)

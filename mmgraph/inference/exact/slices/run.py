@@ -1,0 +1,304 @@
+"""Passes along slices: log-likelihoods, beliefs and counts, best paths, draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from mmgraph.graph.errors import ZeroProbabilityError
+from mmgraph.inference.exact.slices.kernels import (
+    LEAST_SCORE,
+    backward,
+    forward,
+    log_backward,
+    log_forward,
+    trace_back,
+)
+from mmgraph.inference.exact.slices.tables import SliceTables
+
+Visit = Callable[[slice, Float64[np.ndarray, "steps columns"]], None]
+"""Called with some steps and what is believed of their tables of rows."""
+
+_NEGLIGIBLE = 1e-13
+"""The probability of what passes through raised cells that is let go."""
+
+_PIECE_CELLS = 65_536
+
+
+class SliceRun:
+    """The passes of a call.
+
+    Parameters
+    ----------
+    tables : SliceTables
+    """
+
+    def __init__(self, tables: SliceTables) -> None:
+        self.tables, self.program = tables, tables.program
+        self.steps = tables.given.steps
+        self.which = tables.which()
+        self.message_size = int(max(self.program.outgoing.max(), self.program.incoming.max(), 1))
+        size = max(_PIECE_CELLS // max(self.message_size, tables.width), 64)
+        total = self.steps.total
+        self.pieces = [slice(i, min(i + size, total)) for i in range(0, total, size)]
+        self._before: list[np.ndarray] = []
+        self._row_count = max(len(tables.row_sources), 1)
+
+    def _arrays(self, part: slice) -> tuple[Any, ...]:
+        """What kernels take of a piece, with logarithms; and what was subtracted is 0."""
+        offsets, logs = self.tables.of_piece(part, self.which)
+        tables = self.tables
+        return (
+            self.program,
+            self.which[part],
+            self.steps.begins[part],
+            tables.log_static,
+            tables.base,
+            offsets,
+            logs,
+            tables.column,
+        )
+
+    def _scaled(self, part: slice) -> tuple[tuple[Any, ...], np.ndarray, np.ndarray]:
+        """The same with exponentials; the maxima that rows lost, and which cells were raised."""
+        arrays = list(self._arrays(part))
+        logs = arrays[6]
+        maxima, raised = np.zeros(len(logs)), np.zeros(logs.shape, bool)
+        least = LEAST_SCORE / self._row_count
+        for begin, end in zip(self.tables.column[:-1], self.tables.column[1:], strict=True):
+            table = logs[:, begin:end]
+            largest = table.max(1)
+            largest[largest == -np.inf] = 0.0
+            table -= largest[:, None]
+            maxima += largest
+            low = (table < least) & (table > -np.inf)
+            if low.any():
+                table[low] = least
+                raised[:, begin:end] = low
+        np.exp(logs, out=logs)
+        arrays[3] = self.tables.static
+        return tuple(arrays), maxima, raised
+
+    def filtered(self) -> Float64[np.ndarray, " sequences"]:
+        """Run forward; return the log-likelihoods, ``-inf`` of impossible sequences."""
+        message = np.zeros(self.message_size)
+        totals = np.zeros(self.steps.total)
+        self.impossible: dict[int, int] = {}
+        self._any_raised = False
+        for part in self.pieces:
+            self._before.append(message.copy())
+            arrays, maxima, raised = self._scaled(part)
+            messages = np.zeros((part.stop - part.start, self.message_size))
+            increments, start = np.zeros(len(maxima)), 0
+            while True:
+                rest = _from(arrays, start)
+                count, bad = forward(*rest, message, messages[start:], increments[start:])
+                self._any_raised |= count > 0
+                if bad < 0:
+                    break
+                start = self._skip(part, start + bad)
+                if start < 0:
+                    message[:] = 1.0  # of a sequence that is impossible, until the next begins
+                    break
+            self._any_raised |= bool(raised.any())
+            totals[part] = increments + maxima
+        sums = self.steps.summed(totals)
+        sums[list(self.impossible)] = -np.inf
+        return sums
+
+    def _skip(self, part: slice, bad: int) -> int:
+        """Note an impossible step; return where the next sequence begins in the piece, or -1."""
+        sequence, step = self.steps.place(part.start + bad)
+        self.impossible.setdefault(sequence, step)
+        after = int(self.steps.ends[sequence]) - part.start
+        return after if after < part.stop - part.start else -1
+
+    def check_possible(self) -> None:
+        """Raise ZeroProbabilityError if a sequence is impossible: which, and from which step on."""
+        if self.impossible:
+            sequence, step = min(self.impossible.items())
+            raise ZeroProbabilityError(
+                f"the evidence of sequence {sequence} is impossible from step {step} on",
+                tuple(sorted(self.impossible)),
+                (),
+            )
+
+    def _backward(
+        self, visit: Callable[[slice, np.ndarray, np.ndarray], None]
+    ) -> Float64[np.ndarray, " cells"]:
+        """Run backward; ``visit`` takes a piece, its beliefs and doubts; returns counts."""
+        later = np.ones(self.message_size)
+        counts = np.zeros(len(self.tables.static))
+        for number in range(len(self.pieces) - 1, -1, -1):
+            part, before = self.pieces[number], self._before[number]
+            arrays, _, raised = self._scaled(part)
+            messages = np.zeros((part.stop - part.start, self.message_size))
+            forward(*arrays, before.copy(), messages, np.empty(len(messages)))
+            beliefs = np.zeros(arrays[6].shape)
+            suspect = np.zeros(len(messages))
+            backward(*arrays, before, messages, later, beliefs, counts, suspect)
+            visit(part, beliefs, suspect + (beliefs * raised).sum(1))
+        return counts
+
+    def smooth(
+        self, visit: Visit
+    ) -> tuple[Float64[np.ndarray, " sequences"], Float64[np.ndarray, " cells"]]:
+        """Return log-likelihoods and the counts of all cells of static tables.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            If a sequence is impossible.
+        """
+        totals = self.filtered()
+        self.check_possible()
+        doubts = np.zeros(self.steps.total)
+        if self._any_raised:
+
+            def look(part: slice, beliefs: np.ndarray, doubt: np.ndarray) -> None:
+                doubts[part] = doubt
+
+            self._backward(look)
+            if (self.steps.summed(doubts) > _NEGLIGIBLE).any():
+                return self._smooth_logs(visit)
+        return totals, self._backward(lambda part, beliefs, doubt: visit(part, beliefs))
+
+    def log_likelihoods(self) -> Float64[np.ndarray, " sequences"]:
+        """Return the log-likelihoods, ``-inf`` of impossible sequences."""
+        totals = self.filtered()
+        if self._any_raised:
+            messages = self._log_messages(best=False, check=False)
+            return self._log_totals(messages)
+        return totals
+
+    def _log_messages(self, best: bool, check: bool = True) -> list[np.ndarray]:
+        """The logarithms of messages, not normalised, piece by piece."""
+        message, kept = np.zeros(self.message_size), []
+        for part in self.pieces:
+            arrays = self._arrays(part)
+            messages = np.full((part.stop - part.start, self.message_size), -np.inf)
+            start = 0
+            while True:
+                rest = _from(arrays, start)
+                bad = log_forward(*rest, message, messages[start:], best)
+                if bad < 0:
+                    break
+                self.impossible.setdefault(*self.steps.place(part.start + start + bad))
+                start = self._skip(part, start + bad)
+                if start < 0:
+                    message[:] = 0.0
+                    break
+            kept.append(messages)
+        if check:
+            self.check_possible()
+        return kept
+
+    def _log_totals(self, messages: list[np.ndarray]) -> Float64[np.ndarray, " sequences"]:
+        last = np.concatenate(messages)[self.steps.ends - 1]
+        plans = self.which[self.steps.ends - 1]
+        outside = np.arange(self.message_size) >= self.program.outgoing[plans][:, None]
+        last[outside] = -np.inf
+        largest = last.max(1)
+        safe = np.where(largest == -np.inf, 0.0, largest)
+        with np.errstate(divide="ignore"):
+            totals = np.log(np.exp(last - safe[:, None]).sum(1)) + safe
+        totals[list(self.impossible)] = -np.inf
+        return totals
+
+    def _smooth_logs(self, visit: Visit) -> tuple[np.ndarray, np.ndarray]:
+        """As :meth:`smooth`, in the log domain, sequence by sequence."""
+        messages = np.concatenate(self._log_messages(best=False))
+        totals = self._log_totals([messages])
+        counts = np.zeros(len(self.tables.static))
+        for number, total in enumerate(totals):
+            part = slice(int(self.steps.first[number]), int(self.steps.ends[number]))
+            arrays = self._arrays(part)
+            later = np.zeros(self.message_size)
+            beliefs = np.zeros(arrays[6].shape)
+            log_backward(*arrays, messages[part], later, total, beliefs, counts)
+            visit(part, beliefs)
+        return totals, counts
+
+    def best(self) -> tuple[dict[str, Int64[np.ndarray, " steps"]], np.ndarray]:
+        """Return the best states of the hidden variables, and the paths' log-probabilities."""
+        self.impossible = {}
+        messages = self._log_messages(best=True)
+        last = np.concatenate(messages)[self.steps.ends - 1]
+        plans = self.which[self.steps.ends - 1]
+        outside = np.arange(self.message_size) >= self.program.outgoing[plans][:, None]
+        last[outside] = -np.inf
+        return self._traced(messages, None), last.max(1)
+
+    def draw(
+        self, draws: int, generator: np.random.Generator
+    ) -> list[dict[str, Int64[np.ndarray, " steps"]]]:
+        """Return independent draws of the hidden variables of all steps, given the evidence."""
+        self.impossible = {}
+        messages = self._log_messages(best=False)
+        return [self._traced(messages, generator) for _ in range(draws)]
+
+    def _traced(
+        self, messages: list[np.ndarray], generator: np.random.Generator | None
+    ) -> dict[str, Int64[np.ndarray, " steps"]]:
+        """Trace a path back, best or drawn, and read the states off the cells passed through."""
+        most = max(len(plan.operations) for plan in self.tables.plans)
+        states = {name: np.empty(self.steps.total, np.int64) for name in self.tables.hidden}
+        last = -1
+        for number in range(len(self.pieces) - 1, -1, -1):
+            part = self.pieces[number]
+            length = part.stop - part.start
+            chosen = np.zeros((length, most), np.int64)
+            levels = np.empty((0, 0))
+            if generator is not None:
+                levels = generator.random((length, most + 1))
+            before = messages[number - 1][-1] if number else np.zeros(self.message_size)
+            arrays = self._arrays(part)
+            last = trace_back(*arrays, before, messages[number], levels, last, chosen)
+            self._read(part, chosen, states)
+        return states
+
+    def _read(
+        self, part: slice, chosen: Int64[np.ndarray, "steps operations"], states: dict[str, Any]
+    ) -> None:
+        for number, plan in enumerate(self.tables.plans):
+            places = np.flatnonzero(self.which[part] == number)
+            if not len(places):
+                continue
+            unread = set(self.tables.hidden)
+            for place, operation in enumerate(plan.operations):
+                shape = [self.tables.sizes[a] for a in operation.layout]
+                if not unread & set(operation.layout):
+                    continue
+                codes = np.unravel_index(chosen[places, place], shape)
+                for axis, code in zip(operation.layout, codes, strict=True):
+                    if axis in unread:
+                        states[axis][part.start + places] = code
+                        unread.discard(axis)
+
+
+def _from(arrays: tuple[Any, ...], start: int) -> tuple[Any, ...]:
+    """What kernels take of the later steps of a piece."""
+    if not start:
+        return arrays
+    cut = [a[start:] if i in (1, 2, 5, 6) else a for i, a in enumerate(arrays)]
+    return tuple(cut)
+
+
+def beliefs_of(
+    tables: SliceTables, names: Iterable[str], beliefs: Float64[np.ndarray, "steps columns"]
+) -> dict[str, Float64[np.ndarray, "steps states"]]:
+    """Return the marginals of some hidden variables out of what is believed of tables of rows."""
+    found: dict[str, np.ndarray] = {}
+    for name in names:
+        total: np.ndarray | None = None
+        for number, source in enumerate(tables.row_sources):
+            if source.is_evidence and source.child == name:
+                here = beliefs[:, tables.column[number] : tables.column[number + 1]]
+                total = here if total is None else total + here
+        if total is not None:
+            sums = total.sum(1, keepdims=True)
+            found[name] = total / sums
+    return found

@@ -1,0 +1,196 @@
+"""Evidence of sequences: cells with an axis of time, read by the one reader of cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from mmgraph.graph.column_reader import is_frame
+from mmgraph.graph.dynamic_graph import DynamicGraph, present
+from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
+from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.factor_graph import FactorGraph
+from mmgraph.graph.soft_evidence import Soft, soft
+from mmgraph.graph.state_labels import MISSING, Index, index
+from mmgraph.graph.variable import Variable
+from mmgraph.inference.exact.chain.pieces import Steps
+
+
+class SequenceEvidence(NamedTuple):
+    """What is observed of sequences, one behind the other.
+
+    Attributes
+    ----------
+    steps : Steps
+    cells : Evidence
+        A row for each step of all sequences.
+    """
+
+    steps: Steps
+    cells: Evidence
+
+    def of_slice(self, graph: FactorGraph, places: np.ndarray) -> Evidence:
+        """Return the evidence of some steps as that of a slice's graph, slices before included."""
+        columns, codes = [], []
+        soft_cells, values = {}, {}
+        for name in graph.variables:
+            plain, lag = present(name)
+            at = np.maximum(places - lag, 0)
+            if plain in self.cells.columns:
+                columns.append(name)
+                codes.append(self.cells.codes[at, self.cells.columns.index(plain)])
+            if plain in self.cells.soft and not lag:
+                soft_cells[name] = self.cells.soft[plain][torch.from_numpy(at)]
+            if plain in self.cells.values:
+                values[name] = self.cells.values[plain][torch.from_numpy(at)]
+        stacked = np.stack(codes, 1) if codes else np.empty((len(places), 0), np.int64)
+        return Evidence(
+            graph.variables, len(places), tuple(columns), stacked, {}, soft_cells, values
+        )
+
+
+def sequence_evidence(
+    model: DynamicGraph, data: object, length: int | None = None
+) -> SequenceEvidence:
+    """Read the evidence of one sequence or of several.
+
+    Parameters
+    ----------
+    data : mapping of str to cells, data frame, or None
+        Of each variable an array of its cells, ``(length, *shape)``; of several sequences ``(rows,
+        length, *shape)``, or a list of arrays of any lengths, None where a sequence says nothing of
+        it. A cell is what :meth:`Evidence.of` reads, or missing (None, NaN).
+    length : int, optional
+        Of a sequence of which nothing is known.
+
+    Raises
+    ------
+    EvidenceError
+        If lengths do not match: which variables and sequence; or there is a step to none.
+    UnknownVariableError
+        If a name is no variable of the slice.
+    """
+    if isinstance(data, Evidence):
+        raise EvidenceError(
+            "the evidence of sequences is a mapping of variables to arrays of cells"
+        )
+    if is_frame(data):
+        frame: Any = data
+        data = {name: frame[name].to_numpy() for name in frame.columns}
+    if data is not None and not isinstance(data, Mapping):
+        raise EvidenceError(f"evidence is a mapping or a data frame, not {type(data).__name__}")
+    parts: dict[str, list[Any]] = {}
+    for name, cells in (data or {}).items():
+        if name not in model.variables:
+            hint = suggestion(name, model.variables)
+            raise UnknownVariableError(f"no variable is called {name!r}{hint}")
+        if cells is not None:
+            parts[name] = _by_sequence(model.variables[name], cells)
+    lengths = _lengths(parts, length)
+    steps = Steps(lengths)
+    columns = {
+        name: _joined(model.variables[name], cells, lengths) for name, cells in parts.items()
+    }
+    cells = Evidence.of(columns, model.variables)
+    if cells.batch != steps.total:  # no columns, or none that says anything
+        cells = replace(cells, batch=steps.total, codes=np.empty((steps.total, 0), np.int64))
+    for name in model.inputs:
+        known = cells.hard(name) if model.variables[name].is_discrete else cells.values.get(name)
+        gone = known is None or bool(((known == MISSING) | (known != known)).any())
+        if gone:
+            raise EvidenceError(f"the input '{name}' is to be observed at every step")
+    return SequenceEvidence(steps, cells)
+
+
+def _by_sequence(variable: Variable, cells: Any) -> list[Any]:
+    """Cells of each sequence."""
+    inner = len(variable.shape)
+    if isinstance(cells, Soft):
+        name = "log_likelihood" if cells.log_likelihood is not None else "probabilities"
+        array = np.asarray(getattr(cells, name), np.float64)
+        rows = array[None] if array.ndim == inner + 2 else array
+        return [soft(**{name: row}) for row in rows]
+    if isinstance(cells, Index):
+        codes = np.asarray(cells.codes)
+        return [index(row) for row in (codes[None] if codes.ndim == inner + 1 else codes)]
+    if hasattr(cells, "detach"):
+        cells = cells.detach().cpu().numpy()
+    if isinstance(cells, np.ndarray):
+        return [cells] if cells.ndim <= inner + 1 else list(cells)
+    listed = list(cells) if isinstance(cells, list | tuple) else [np.asarray(cells)]
+    nested = [c for c in listed if c is not None]
+    if nested and all(np.ndim(c) == inner for c in nested):
+        return [listed]
+    return listed
+
+
+def _length_of(cells: Any) -> int:
+    if isinstance(cells, Soft):
+        return len(
+            cells.log_likelihood if cells.log_likelihood is not None else cells.probabilities
+        )
+    return len(cells.codes) if isinstance(cells, Index) else len(cells)
+
+
+def _lengths(parts: Mapping[str, list[Any]], length: int | None) -> list[int]:
+    counts = {name: len(sequences) for name, sequences in parts.items()}
+    if len(set(counts.values())) > 1:
+        raise EvidenceError(f"variables are given for different numbers of sequences: {counts}")
+    if not counts:
+        if length is None:
+            raise EvidenceError("nothing is observed: say how many steps there are by length=…")
+        if length < 1:
+            raise EvidenceError(f"a sequence has at least one step, not {length}")
+        return [int(length)]
+    found = []
+    for number in range(next(iter(counts.values()))):
+        here = {n: _length_of(s[number]) for n, s in parts.items() if s[number] is not None}
+        if len(set(here.values())) > 1:
+            raise EvidenceError(f"sequence {number}: its variables differ in length: {here}")
+        steps = next(iter(here.values()), length)
+        if not steps:
+            raise EvidenceError(f"sequence {number} has no steps")
+        if length is not None and steps != length:
+            raise EvidenceError(f"sequence {number} has {steps} steps, and length={length}")
+        found.append(steps)
+    return found
+
+
+def _joined(variable: Variable, sequences: list[Any], lengths: list[int]) -> Any:
+    """The cells of all sequences, one behind the other."""
+    pairs = list(zip(sequences, lengths, strict=True))
+    first = next(s for s in sequences if s is not None)
+    if isinstance(first, Soft):
+        name = "log_likelihood" if first.log_likelihood is not None else "probabilities"
+        none = 0.0 if name == "log_likelihood" else 1.0
+        width = variable.cardinality
+        rows = [np.full((n, width), none) if s is None else getattr(s, name) for s, n in pairs]
+        return soft(**{name: np.concatenate(rows)})
+    if isinstance(first, Index):
+        return index(np.concatenate([np.full(n, -1) if s is None else s.codes for s, n in pairs]))
+    if not variable.is_discrete:
+        empty = [np.full((n, *variable.shape), np.nan) for n in lengths]
+        return np.concatenate(
+            [e if s is None else _numbers(s) for s, e in zip(sequences, empty, strict=True)]
+        )
+    return np.array(list(_cells(pairs)), object)
+
+
+def _numbers(cells: Any) -> np.ndarray:
+    array = np.asarray(cells)
+    return (
+        np.array(array, np.float64)
+        if array.dtype != object
+        else np.array(
+            [[np.nan if c is None else c for c in np.ravel(row)] for row in array], np.float64
+        ).reshape(array.shape)
+    )
+
+
+def _cells(pairs: list[tuple[Any, int]]) -> Iterator[Any]:
+    for sequence, length in pairs:
+        yield from [None] * length if sequence is None else np.asarray(sequence, object).tolist()

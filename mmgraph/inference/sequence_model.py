@@ -1,0 +1,78 @@
+"""What models of sequences answer: the questions of :mod:`mmgraph.inference.query`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.errors import MmgraphError, check_choice
+from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.posterior import Posterior
+from mmgraph.inference.samples import Samples
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SequencePosterior(Posterior):
+    """Marginals of each step: ``marginal("z")`` is ``(rows, length, states)``.
+
+    Attributes
+    ----------
+    lengths : tuple of int
+        Of the sequences. Beyond the end of a shorter one all probabilities are zero.
+    """
+
+    lengths: tuple[int, ...] = ()
+
+
+class SequenceModel(ABC):
+    """A model whose variables have an axis of time, which evidence says the length of.
+
+    The functions of :mod:`mmgraph.inference.query` hand their questions on to it; ``auto`` is an
+    exact method of the model's own, ``chain``.
+    """
+
+    methods: tuple[str, ...] = ("chain",)
+
+    def check_method(self, question: str, method: str, device: str) -> None:
+        """Raise MmgraphError if the model has no such method, or it does not run there."""
+        check_choice("method", method, ("auto", *self.methods), MmgraphError)
+        if str(device) not in ("auto", "cpu"):
+            raise MmgraphError(
+                f"{question} of sequences runs on the CPU, not on {device!r}; "
+                "inference.exact.chain.parallel_scan runs there"
+            )
+
+    @abstractmethod
+    def answer_query(
+        self, evidence: object, variables: Sequence[str] | None, method: str, **options: Any
+    ) -> Posterior:
+        """As :func:`mmgraph.query`."""
+
+    @abstractmethod
+    def answer_map_query(
+        self, evidence: object, variables: Sequence[str] | None, method: str, **options: Any
+    ) -> Assignment:
+        """As :func:`mmgraph.map_query`: the most probable path (Viterbi)."""
+
+    @abstractmethod
+    def answer_sample(
+        self,
+        draws: int,
+        evidence: object,
+        generator: torch.Generator | None,
+        method: str,
+        **options: Any,
+    ) -> Samples:
+        """As :func:`mmgraph.sample`: whole paths, given the evidence."""
+
+    @abstractmethod
+    def answer_log_partition(
+        self, evidence: object, method: str, **options: Any
+    ) -> Float[Tensor, " rows"]:
+        """As :func:`mmgraph.log_partition`: log P of each sequence."""
