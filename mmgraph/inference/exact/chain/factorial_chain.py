@@ -194,11 +194,3 @@ class FactorialChain:
         if score == -np.inf:
             raise ZeroProbabilityError(f"no path of states could have emitted {name}", (), ())
         return path, score
-
-    def by_chain(
-        self, probabilities: Float64[np.ndarray, "steps joint"]
-    ) -> list[Float64[np.ndarray, "steps states"]]:
-        """Sum probabilities of joint states to those of each chain."""
-        table = probabilities.reshape(-1, *self.sizes)
-        axes = range(1, table.ndim)
-        return [table.sum(axis=tuple(a for a in axes if a != kept)) for kept in axes]

@@ -142,7 +142,7 @@ class GaussianEmission(Emission):
             cells = missing if missing.any() else _NO_CELLS
             diagonal_log_densities(rows, cells, *self._independent, out)
             return out
-        for cells, places in _patterns(missing):
+        for cells, places in cell_patterns(missing):
             part = out if len(places) == len(rows) else np.empty((len(places), self.states))
             here = rows[:, cells] if len(places) == len(rows) else rows[np.ix_(places, cells)]
             full_log_densities(np.ascontiguousarray(here), *self._pattern(cells), part)
@@ -203,7 +203,7 @@ class GaussianEmission(Emission):
             diagonal_sums(rows, cells, weights, self.means.T.copy(), counts, first, second)
             return {"counts": counts, "first": first, "second": second}
         first, second = np.zeros((k, d)), np.zeros((k, d, d))
-        for cells, places in _patterns(missing):
+        for cells, places in cell_patterns(missing):
             here, weight = rows[places], weights[places]
             expected, uncertain = self._expected_distances(here, cells)
             for state in range(k):
@@ -250,11 +250,11 @@ class GaussianEmission(Emission):
         scatter = second - weight[:, None, None] * shift[:, :, None] * shift[:, None, :]
         if self.covariance == "tied":
             scatter = scatter[enough].sum(0) / counts[enough].sum()
-            covariances = _floored(scatter, self.floor) if enough.any() else self.covariances
+            covariances = floored(scatter, self.floor) if enough.any() else self.covariances
         else:
             covariances = self.covariances.copy()
             for state in np.flatnonzero(enough):
-                covariances[state] = _floored(scatter[state] / weight[state], self.floor)
+                covariances[state] = floored(scatter[state] / weight[state], self.floor)
         return type(self)(self.means + shift, covariances, self.covariance, self.floor)
 
     def _updated_independent(
@@ -323,10 +323,10 @@ def _is_positive_definite(matrix: np.ndarray) -> bool:
     return True
 
 
-def _floored(
+def floored(
     matrix: Float64[np.ndarray, "features features"], floor: Float64[np.ndarray, " features"]
 ) -> Float64[np.ndarray, "features features"]:
-    """The nearest covariance, in likelihood, that is at least the floor in every direction."""
+    """Return the likeliest covariance that is at least the floor in every direction."""
     matrix = (matrix + matrix.T) / 2
     scale = np.sqrt(np.maximum(floor, np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
@@ -336,10 +336,10 @@ def _floored(
     return (raised + raised.T) / 2
 
 
-def _patterns(
+def cell_patterns(
     missing: Bool[np.ndarray, "steps features"],
 ) -> Iterator[tuple[Bool[np.ndarray, " features"], np.ndarray]]:
-    """The distinct sets of cells that rows have, and the places of those rows."""
+    """Yield the distinct sets of cells that rows have, and the places of those rows."""
     if not missing.any():
         yield np.ones(missing.shape[1], bool), np.arange(len(missing))
         return

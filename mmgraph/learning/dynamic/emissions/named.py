@@ -8,8 +8,10 @@ from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.learning.dynamic.emissions.emission import Emission
 
 EMISSIONS = {
+    "additive_gaussian": "AdditiveGaussianEmission",
     "autoregressive": "AutoregressiveEmission",
     "categorical": "CategoricalEmission",
+    "chain_part": "ChainPartEmission",
     "gaussian": "GaussianEmission",
     "mixture": "MixtureEmission",
     "modalities": "ModalityEmission",

@@ -1,0 +1,113 @@
+"""The parameters of several hidden chains side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Self
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
+from mmgraph.learning.dynamic.hidden_chain import normalised
+
+
+class ParallelChains(NamedTuple):
+    """Starts and transitions of chains, and what their joint states emit.
+
+    Attributes
+    ----------
+    starts : tuple of arrays of shape (states,)
+    transitions : tuple of arrays
+        Of each chain, by row: ``(states, states)`` where chains do not look at one another,
+        ``(joint states, states)`` where they do.
+    emission : Emission
+        Of the joint states, the last chain's fastest.
+    """
+
+    starts: tuple[Float64[np.ndarray, " states"], ...]
+    transitions: tuple[Float64[np.ndarray, "before states"], ...]
+    emission: Emission
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The number of states of each chain."""
+        return tuple(len(start) for start in self.starts)
+
+    @property
+    def joint_start(self) -> Float64[np.ndarray, " joint"]:
+        """The distribution of the first joint state."""
+        joint = np.ones(1)
+        for start in self.starts:
+            joint = np.kron(joint, start)
+        return joint
+
+    @property
+    def joint_transition(self) -> Float64[np.ndarray, "joint joint"]:
+        """The transition of joint states."""
+        joint = np.ones((math.prod(self.sizes), 1))
+        for table, digit in zip(self.transitions, self.digits, strict=True):
+            rows = table if len(table) == len(joint) else table[digit]
+            joint = (joint[:, :, None] * rows[:, None, :]).reshape(len(joint), -1)
+        return joint
+
+    @property
+    def digits(self) -> tuple[Int64[np.ndarray, " joint"], ...]:
+        """Each chain's state in every joint state."""
+        return np.unravel_index(np.arange(math.prod(self.sizes)), self.sizes)
+
+    def log_prior(self, pseudo_counts: float) -> float:
+        """Return what counts added to every possible start and transition are worth."""
+        tables = (*self.starts, *self.transitions) if pseudo_counts else ()
+        logs = sum(float(np.log(table[table > 0]).sum()) for table in tables)
+        return pseudo_counts * logs + self.emission.log_prior()
+
+    def following(
+        self,
+        starts: Sequence[Float64[np.ndarray, " states"]],
+        transitions: Sequence[Float64[np.ndarray, "before states"]],
+        statistics: Statistics,
+        pseudo_counts: float,
+    ) -> ParallelChains:
+        """Return the parameters that maximise the expected objective, from expected counts."""
+
+        def learned(
+            counts: Sequence[np.ndarray], tables: Sequence[np.ndarray]
+        ) -> tuple[np.ndarray, ...]:
+            pairs = zip(counts, tables, strict=True)
+            return tuple(normalised(count, table, pseudo_counts) for count, table in pairs)
+
+        return ParallelChains(
+            learned(starts, self.starts),
+            learned(transitions, self.transitions),
+            self.emission.updated(statistics),
+        )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return all parameters by name, the emission's under ``emission/``."""
+        return {
+            **{f"start/{m}": table for m, table in enumerate(self.starts)},
+            **{f"transition/{m}": table for m, table in enumerate(self.transitions)},
+            **{f"emission/{n}": array for n, array in self.emission.parameters().items()},
+        }
+
+    def restored(self, arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the parameters that arrays are, of an emission with the settings of this one."""
+        inside = {n[9:]: a for n, a in arrays.items() if n.startswith("emission/")}
+        chains = range(len(self.starts))
+        return self._replace(
+            starts=tuple(arrays[f"start/{m}"] for m in chains),
+            transitions=tuple(arrays[f"transition/{m}"] for m in chains),
+            emission=type(self.emission).restored(inside, self.emission.settings()),
+        )
+
+
+def summed_by_chain(
+    table: Float64[np.ndarray, "... joint"], sizes: Sequence[int]
+) -> list[Float64[np.ndarray, "... states"]]:
+    """Sum what belongs to joint states, along the last axis, to what belongs to each chain's."""
+    ahead = table.ndim - 1
+    whole = table.reshape(*table.shape[:-1], *sizes)
+    axes = range(ahead, whole.ndim)
+    return [whole.sum(axis=tuple(a for a in axes if a != own)) for own in axes]

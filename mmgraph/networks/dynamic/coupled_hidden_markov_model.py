@@ -1,0 +1,203 @@
+"""Coupled hidden Markov models: a chain a modality, each of which looks at all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmgraph.graph.errors import EvidenceError, LearningError, suggestion
+from mmgraph.graph.memory_budget import check_required, default_memory_budget
+from mmgraph.learning.dynamic.climbing import Ascent
+from mmgraph.learning.dynamic.emissions.autoregressive import lagged
+from mmgraph.learning.dynamic.emissions.chain_part import ChainPartEmission
+from mmgraph.learning.dynamic.emissions.emission import Emission
+from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
+from mmgraph.learning.dynamic.emissions.named import emission_class
+from mmgraph.learning.dynamic.hidden_chain import HiddenChain
+from mmgraph.learning.dynamic.parallel_chains import ParallelChains, summed_by_chain
+from mmgraph.learning.dynamic.sequences import SequenceRows, read_modalities, read_sequences
+from mmgraph.networks.dynamic.joint_filter import JointFilter
+from mmgraph.networks.dynamic.parallel_chain_model import (
+    ParallelChainModel,
+    Smoothed,
+    ascent_to,
+)
+
+
+class CoupledHiddenMarkovModel(ParallelChainModel):
+    """A hidden chain a modality; a chain's next state depends on the states of all chains.
+
+    Sequences are a mapping of modality to an array of shape ``(length, features)`` or to a list of
+    them, of any lengths; NaN is missing, and so is a modality that is None, in one sequence or all.
+    Answers are exact, on the joint states.
+
+    Parameters
+    ----------
+    states : mapping of str to int
+        The states of each modality's chain.
+    emission : str, or mapping of modality to str or Emission
+        As of :class:`~mmgraph.networks.dynamic.hidden_markov_model.HiddenMarkovModel`.
+    covariance, components, order, floor, pseudo_counts, random_state
+        As there.
+
+    References
+    ----------
+    Brand, Oliver and Pentland (1997), "Coupled hidden Markov models for complex action
+    recognition"; the transition tables here are full, over the states of all chains.
+    """
+
+    def __init__(
+        self,
+        states: Mapping[str, int],
+        emission: str | Mapping[str, str | Emission] = "gaussian",
+        covariance: str = "diagonal",
+        components: int = 2,
+        order: int = 1,
+        floor: float = 1e-3,
+        pseudo_counts: float = 0.0,
+        random_state: int = 0,
+    ) -> None:
+        self.states, self.emission, self.covariance = states, emission, covariance
+        self.components, self.order, self.floor = components, order, floor
+        self.pseudo_counts, self.random_state = pseudo_counts, random_state
+        self._declare(states)
+        required, advice = 32 * self.joint_states**2, "Give the chains fewer states."
+        check_required("The joint transition", required, default_memory_budget(), advice)
+        kinds = emission if isinstance(emission, Mapping) else dict.fromkeys(self.chains, emission)
+        for name in (*kinds, *self.chains):
+            if name not in self.chains or name not in kinds:
+                others = kinds if name in self.chains else self.chains
+                hint = suggestion(name, others)
+                raise LearningError(f"modality {name!r} has states or an emission, not both{hint}")
+        self._kinds = {name: kinds[name] for name in self.chains}
+        for kind in self._kinds.values():
+            if isinstance(kind, str):
+                emission_class(kind)
+
+    @property
+    def method(self) -> str:
+        """What answers: by name."""
+        return "joint chain"
+
+    def _rows_before(self) -> list[int]:
+        return [self.joint_states] * len(self.chains)
+
+    def _lifted(self, parts: Mapping[str, Emission]) -> ModalityEmission:
+        return ModalityEmission(
+            {n: ChainPartEmission(parts[n], self.sizes, m) for m, n in enumerate(self.chains)}
+        )
+
+    def _read(self, sequences: object) -> SequenceRows:
+        if not isinstance(sequences, Mapping):
+            raise EvidenceError(
+                f"of several modalities ({', '.join(self.chains)}) sequences are a mapping"
+            )
+        if self._parameters is not None:
+            parts = self._parameters.emission.parts  # type: ignore[attr-defined]
+            return read_modalities(sequences, {name: parts[name].features for name in parts})
+        widths: dict[str, int | None] = dict.fromkeys(self.chains)
+        for name in self.chains:
+            given = sequences.get(name)
+            listed = given if isinstance(given, list | tuple) else [given]
+            some = next((sequence for sequence in listed if sequence is not None), None)
+            if some is not None:
+                widths[name] = read_sequences([some]).parts[0].shape[1]
+        read = read_modalities(sequences, widths)
+        self._widths = [width for width in widths.values() if width is not None]
+        return read
+
+    def _initial_emission(
+        self, parts: list[np.ndarray], generator: np.random.Generator
+    ) -> ModalityEmission:
+        if self._parameters is not None:
+            lifted = self._parameters.emission.parts  # type: ignore[attr-defined]
+            self._widths = [part.features for part in lifted.values()]
+        ends = np.cumsum(self._widths)
+        settings = {
+            "covariance": self.covariance, "components": self.components, "order": self.order,
+            "floor": self.floor, "pseudo_counts": self.pseudo_counts,
+        }  # fmt: skip
+        made = {}
+        for m, (name, kind) in enumerate(self._kinds.items()):
+            if not isinstance(kind, str):
+                made[name] = kind
+                continue
+            own = [np.ascontiguousarray(p[:, ends[m] - self._widths[m] : ends[m]]) for p in parts]
+            if kind == "autoregressive":
+                own = [lagged(part, self.order) for part in own]
+            made[name] = emission_class(kind).initial(
+                np.concatenate(own), self.sizes[m], generator, **settings
+            )
+        return self._lifted(made)
+
+    def _made_emission(self, arrays: Mapping[str, Any]) -> Emission | None:
+        """Arrays are mappings of modality to what its emission's class takes: ``means``, …."""
+        if not arrays:
+            return None
+        made: dict[str, Emission] = {}
+        for name, kind in self._kinds.items():
+            if not isinstance(kind, str):
+                made[name] = kind
+                continue
+            own = {n: np.asarray(given[name]) for n, given in arrays.items() if name in given}
+            settings = {"covariance": self.covariance} if kind in ("gaussian", "mixture") else {}
+            made[name] = emission_class(kind).restored(own, settings)
+        return self._lifted(made)
+
+    def _joint(self, parameters: ParallelChains) -> HiddenChain:
+        joint = parameters.joint_start, parameters.joint_transition
+        return HiddenChain(*joint, parameters.emission)
+
+    def _smoothed(self, rows: list[np.ndarray]) -> Iterator[Smoothed]:
+        hidden = self._joint(self.parameters)
+        for part in rows:
+            marginals, (total,) = hidden.chain.marginals(hidden.densities(part, None), [len(part)])
+            yield summed_by_chain(marginals, self.sizes), float(total)
+
+    def log_likelihood(self, sequences: object) -> Any:
+        """Return log P of each sequence, ``(sequences,)``; ``-inf`` of impossible ones."""
+        read, rows = self._prepared(sequences)
+        hidden = self._joint(self.parameters)
+        densities = hidden.densities(np.concatenate(rows), None)
+        totals = hidden.chain.log_likelihoods(densities, read.lengths)
+        return float(totals[0]) if read.single else totals
+
+    def _decoded(self, rows: list[np.ndarray]) -> Iterator[Sequence[np.ndarray]]:
+        hidden = self._joint(self.parameters)
+        for part in rows:
+            path, _ = hidden.chain.best_paths(hidden.densities(part, None), [len(part)])
+            yield np.unravel_index(path, self.sizes)
+
+    def _ascent(self, rows: list[np.ndarray]) -> Callable[[ParallelChains], Ascent[ParallelChains]]:
+        whole, lengths = np.concatenate(rows), [len(part) for part in rows]
+
+        def ascend(parameters: ParallelChains) -> Ascent[ParallelChains]:
+            counts, statistics = self._joint(parameters).expected(whole, lengths)
+            by_chain = (
+                summed_by_chain(counts.start, self.sizes),
+                summed_by_chain(counts.transitions, self.sizes),
+            )
+            total = float(counts.log_likelihoods.sum())
+            return ascent_to(parameters, total, by_chain, statistics, self.pseudo_counts)
+
+        return ascend
+
+    def filter(self, lag: int = 0, state: Path | str | None = None) -> JointFilter:
+        """Return a filter that takes rows one by one, perhaps from where ``state`` left off."""
+        parameters = self.parameters
+        widths = {n: p.features for n, p in parameters.emission.parts.items()}  # type: ignore[attr-defined]
+        made = JointFilter(self._joint(parameters), self.chains, widths, lag)
+        return made if state is None else made.load(state)
+
+    def _given(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        parts = self.parameters.emission.parts  # type: ignore[attr-defined]
+        ends = np.cumsum([part.features for part in parts.values()])[:-1]
+        return dict(zip(parts, np.split(rows, ends, axis=1), strict=True))
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings by name."""
+        names = ("states", "emission", "covariance", "components", "order", "floor")
+        return {n: getattr(self, n) for n in (*names, "pseudo_counts", "random_state")}

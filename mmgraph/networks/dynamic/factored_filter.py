@@ -1,0 +1,112 @@
+"""Filtering several chains a step at a time, as if they were independent given the rows so far."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64
+
+from mmgraph.graph.errors import EvidenceError, FormatError
+from mmgraph.graph.storage.whole_files import write_bytes
+from mmgraph.inference.exact.chain.factorial_chain import FactorialChain
+from mmgraph.inference.mean_field.factorial_chains import factorial_mean_field
+from mmgraph.learning.dynamic.emissions.additive_gaussian import AdditiveGaussianEmission
+from mmgraph.learning.dynamic.parallel_chains import ParallelChains
+
+
+class FactoredFilter:
+    """The states of independent chains whose contributions to a normal row add up.
+
+    After each row the joint distribution is replaced by the nearest product of the chains' own that
+    mean field finds (Boyen and Koller 1998, "Tractable inference for complex stochastic
+    processes").
+
+    Parameters
+    ----------
+    parameters : ParallelChains
+    names : sequence of str
+        Of the chains.
+
+    Attributes
+    ----------
+    steps : int
+        How many rows it has taken.
+    log_likelihood : float
+        Of those rows, approximately.
+    """
+
+    method = "structured mean field"
+    exact = False
+
+    def __init__(self, parameters: ParallelChains, names: Sequence[str]) -> None:
+        self._parameters, self._names = parameters, list(names)
+        self._marginals: list[np.ndarray] = []
+        self.steps, self.log_likelihood = 0, 0.0
+
+    def step(self, row: object) -> dict[str, Float64[np.ndarray, " states"]]:
+        """Take a row of features, NaN missing, and return each chain's distribution.
+
+        Raises
+        ------
+        EvidenceError
+            If it has other features, or one is infinite.
+        """
+        emission = self._parameters.emission
+        assert isinstance(emission, AdditiveGaussianEmission)
+        cells = np.asarray(row, np.float64).reshape(1, -1)
+        if cells.shape[1] != emission.features or np.isinf(cells).any():
+            raise EvidenceError(f"a row has {emission.features} finite cells, not {cells.tolist()}")
+        starts = [self.predict()[name] for name in self._names]
+        tables = self._parameters.transitions
+        chains = [FactorialChain(s, [t]) for s, t in zip(starts, tables, strict=True)]
+        found = factorial_mean_field(chains, emission.additive_rows(cells))
+        self._marginals = [marginals[0] for marginals in found.marginals]
+        self.steps += 1
+        self.log_likelihood += found.bounds[-1]
+        return dict(zip(self._names, self._marginals, strict=True))
+
+    def predict(self, steps: int = 1) -> dict[str, Float64[np.ndarray, " states"]]:
+        """Return each chain's distribution so many steps ahead of the last row."""
+        ahead = {}
+        for m, name in enumerate(self._names):
+            chances = self._marginals[m] if self.steps else self._parameters.starts[m]
+            for _ in range(steps if self.steps else steps - 1):
+                chances = chances @ self._parameters.transitions[m]
+            ahead[name] = chances
+        return ahead
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what is remembered to a file; :meth:`load` goes on from it."""
+        from safetensors.numpy import save
+
+        tensors = {f"chain/{m}": marginals for m, marginals in enumerate(self._marginals)}
+        past = np.array([self.steps, self.log_likelihood])
+        write_bytes(path, save({**tensors, "past": past}))
+
+    def load(self, path: str | os.PathLike[str]) -> FactoredFilter:
+        """Go on from a file that a filter of the same model wrote; returns itself.
+
+        Raises
+        ------
+        FormatError
+            If it is no such file.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            tensors = load_file(path)
+            steps, log_likelihood = tensors.pop("past")
+            marginals = [tensors[f"chain/{m}"] for m in range(len(tensors))]
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise FormatError(f"{path} is no state of a filter: {error!r}") from None
+        sizes = tuple(len(part) for part in marginals)
+        if steps and sizes != self._parameters.sizes:
+            raise FormatError(
+                f"{path} is of chains of {sizes} states, not {self._parameters.sizes}"
+            )
+        self._marginals, self.steps = marginals, int(steps)
+        self.log_likelihood = float(log_likelihood)
+        return self

@@ -1,0 +1,212 @@
+"""Factorial hidden Markov models: independent chains that explain every row together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmgraph.graph.errors import LearningError, check_choice
+from mmgraph.inference.exact.chain.factorial_chain import FactorialChain
+from mmgraph.inference.mean_field.factorial_chains import FactoredPosterior, factorial_mean_field
+from mmgraph.learning.dynamic.climbing import Ascent
+from mmgraph.learning.dynamic.emissions.additive_gaussian import AdditiveGaussianEmission
+from mmgraph.learning.dynamic.emissions.emission import Statistics
+from mmgraph.learning.dynamic.hidden_chain import HiddenChain
+from mmgraph.learning.dynamic.parallel_chains import ParallelChains, summed_by_chain
+from mmgraph.learning.dynamic.sequences import SequenceRows, read_sequences
+from mmgraph.networks.dynamic.factored_filter import FactoredFilter
+from mmgraph.networks.dynamic.joint_filter import JointFilter
+from mmgraph.networks.dynamic.parallel_chain_model import (
+    ParallelChainModel,
+    Smoothed,
+    ascent_to,
+)
+
+INFERENCES = ("auto", "exact", "mean field")
+MOST_JOINT_STATES = 1024
+"""Up to which ``auto`` answers exactly."""
+
+
+class FactorialHiddenMarkovModel(ParallelChainModel):
+    """Hidden chains that move independently; a row's mean is the sum of their contributions.
+
+    Sequences are arrays of shape ``(length, features)`` or lists of them; NaN is missing.
+
+    Parameters
+    ----------
+    states : sequence of int, or mapping of str to int
+        The states of each chain; without names they are ``chain0``, ``chain1``, ….
+    emission : "gaussian"
+        A normal density with one covariance.
+    covariance : {"full", "diagonal"}
+    inference : {"auto", "exact", "mean field"}
+        Exact on the joint states, chain by chain, or structured mean field, whose log-likelihoods
+        are lower bounds; ``auto`` is exact up to 1,024 joint states. :attr:`method` and
+        :attr:`exact` say which it is.
+    floor : float
+        The least variance that is learned, as a part of that of all rows.
+    pseudo_counts : float
+        Added to the counts of starts and transitions that are possible (MAP).
+    random_state : int
+        The seed of first values and draws. EM finds nearby optima: give ``fit`` restarts.
+
+    References
+    ----------
+    Ghahramani and Jordan (1997), "Factorial hidden Markov models".
+    """
+
+    def __init__(
+        self,
+        states: Sequence[int] | Mapping[str, int],
+        emission: str = "gaussian",
+        covariance: str = "full",
+        inference: str = "auto",
+        floor: float = 1e-3,
+        pseudo_counts: float = 0.0,
+        random_state: int = 0,
+    ) -> None:
+        check_choice("emission", emission, ("gaussian",), LearningError)
+        check_choice("inference", inference, INFERENCES, LearningError)
+        self.states, self.emission, self.covariance = states, emission, covariance
+        self.inference, self.floor = inference, floor
+        self.pseudo_counts, self.random_state = pseudo_counts, random_state
+        if not isinstance(states, Mapping):
+            states = {f"chain{m}": count for m, count in enumerate(states)}
+        self._declare(states)
+
+    @property
+    def exact(self) -> bool:
+        """Whether answers are exact up to rounding."""
+        few = self.joint_states <= MOST_JOINT_STATES
+        return few if self.inference == "auto" else self.inference == "exact"
+
+    @property
+    def method(self) -> str:
+        """What answers: by name."""
+        return "chain by chain" if self.exact else "structured mean field"
+
+    def _rows_before(self) -> list[int]:
+        return list(self.sizes)
+
+    def _read(self, sequences: object) -> SequenceRows:
+        known = None if self._parameters is None else self._parameters.emission.features
+        return read_sequences(sequences, known)
+
+    def _initial_emission(
+        self, parts: list[np.ndarray], generator: np.random.Generator
+    ) -> AdditiveGaussianEmission:
+        return AdditiveGaussianEmission.initial(
+            np.concatenate(parts), self.sizes, generator, self.covariance, self.floor
+        )
+
+    def _made_emission(self, arrays: Mapping[str, Any]) -> AdditiveGaussianEmission | None:
+        """Arrays are ``contributions``, a mapping of chain to array, and ``covariance_matrix``."""
+        if not arrays:
+            return None
+        given = dict(arrays)
+        for name in ("contributions", "covariance_matrix"):
+            if name not in given:
+                raise LearningError(f"{', '.join(given)} without {name} do not make an emission")
+        tables = given.pop("contributions")
+        lacking = [name for name in self.chains if name not in tables]
+        if lacking:
+            raise LearningError(f"chain '{lacking[0]}' has no contributions")
+        ordered = [tables[name] for name in self.chains]
+        return AdditiveGaussianEmission(ordered, covariance=self.covariance, **given)
+
+    def _approximate(
+        self,
+        parameters: ParallelChains,
+        part: np.ndarray,
+        marginals: Sequence[np.ndarray] | None = None,
+    ) -> FactoredPosterior:
+        tables = zip(parameters.starts, parameters.transitions, strict=True)
+        chains = [FactorialChain(start, [table]) for start, table in tables]
+        return factorial_mean_field(chains, _additive(parameters).additive_rows(part), marginals)
+
+    def _smoothed(self, rows: list[np.ndarray]) -> Iterator[Smoothed]:
+        parameters = self.parameters
+        joint = FactorialChain(parameters.joint_start, parameters.transitions)
+        for number, part in enumerate(rows):
+            if not self.exact:
+                found = self._approximate(parameters, part)
+                yield found.marginals, found.bounds[-1]
+                continue
+            densities = parameters.emission.log_densities(part)
+            probabilities, _, total = joint.smoothed(densities, f"sequence {number}")
+            yield summed_by_chain(probabilities, self.sizes), total
+
+    def _decoded(self, rows: list[np.ndarray]) -> Iterator[Sequence[np.ndarray]]:
+        parameters = self.parameters
+        for number, part in enumerate(rows):
+            name = f"sequence {number}"
+            if self.exact:
+                joint = FactorialChain(parameters.joint_start, parameters.transitions)
+                path, _ = joint.decoded(parameters.emission.log_densities(part), name)
+                yield np.unravel_index(path, self.sizes)
+                continue
+            fields = self._approximate(parameters, part).fields
+            tables = zip(parameters.starts, parameters.transitions, fields, strict=True)
+            yield [FactorialChain(s, [t]).decoded(field, name)[0] for s, t, field in tables]
+
+    def _ascent(self, rows: list[np.ndarray]) -> Callable[[ParallelChains], Ascent[ParallelChains]]:
+        # Mean field goes on from where it was, so that the bound does not fall between iterations.
+        before: dict[int, list[np.ndarray]] = {}
+
+        def ascend(parameters: ParallelChains) -> Ascent[ParallelChains]:
+            starts = [np.zeros(k) for k in self.sizes]
+            moves = [np.zeros((k, k)) for k in self.sizes]
+            total, emission, summed = 0.0, _additive(parameters), Statistics()
+            joint = FactorialChain(parameters.joint_start, parameters.transitions)
+            for number, part in enumerate(rows):
+                if self.exact:
+                    densities = emission.log_densities(part)
+                    weights, counts, value = joint.smoothed(densities, f"sequence {number}")
+                    marginals = summed_by_chain(weights, self.sizes)
+                    statistics = emission.statistics(part, weights)
+                else:
+                    found = self._approximate(parameters, part, before.get(number))
+                    before[number] = marginals = found.marginals
+                    counts, value = tuple(found.transitions), found.bounds[-1]
+                    statistics = emission.factored_statistics(part, marginals)
+                total += value
+                for m in range(len(starts)):
+                    starts[m] += marginals[m][0]
+                    moves[m] += counts[m]
+                for name, array in statistics.items():
+                    summed[name] = summed[name] + array if name in summed else array
+            return ascent_to(parameters, total, (starts, moves), summed, self.pseudo_counts)
+
+        return ascend
+
+    def filter(self, lag: int = 0, state: Path | str | None = None) -> JointFilter | FactoredFilter:
+        """Return a filter that takes rows one by one, perhaps from where ``state`` left off.
+
+        Raises
+        ------
+        LearningError
+            If a lag is asked of mean field.
+        """
+        parameters = self.parameters
+        made: JointFilter | FactoredFilter
+        if self.exact:
+            joint = parameters.joint_start, parameters.joint_transition
+            made = JointFilter(HiddenChain(*joint, parameters.emission), self.chains, {}, lag)
+        elif lag:
+            raise LearningError("a filter by mean field has no lag")
+        else:
+            made = FactoredFilter(parameters, list(self.chains))
+        return made if state is None else made.load(state)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings by name."""
+        names = ("states", "emission", "covariance", "inference", "floor", "pseudo_counts")
+        return {name: getattr(self, name) for name in (*names, "random_state")}
+
+
+def _additive(parameters: ParallelChains) -> AdditiveGaussianEmission:
+    assert isinstance(parameters.emission, AdditiveGaussianEmission)
+    return parameters.emission

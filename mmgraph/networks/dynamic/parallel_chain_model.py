@@ -1,0 +1,318 @@
+"""What models of several hidden chains side by side have in common."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from mmgraph.graph.errors import GraphError, LearningError, NotFittedError, suggestion
+from mmgraph.learning.conditionals.em_records import EMReport
+from mmgraph.learning.dynamic.climbing import Ascent, ClimbOptions, Progress, climb
+from mmgraph.learning.dynamic.emissions.emission import Emission
+from mmgraph.learning.dynamic.hidden_chain import distribution
+from mmgraph.learning.dynamic.parallel_chains import ParallelChains
+from mmgraph.learning.dynamic.sequences import SequenceRows
+from mmgraph.learning.kept_steps import digest
+
+
+class ChainMarginals(dict[str, np.ndarray]):
+    """The distribution of each step's state, ``(length, states)``, by chain.
+
+    Attributes
+    ----------
+    method : str
+        What answered.
+    exact : bool
+        Whether it is exact up to rounding.
+    log_likelihood : float
+        Of the sequence; a lower bound where the method is structured mean field.
+    """
+
+    def __init__(
+        self, marginals: Mapping[str, np.ndarray], method: str, exact: bool, log_likelihood: float
+    ) -> None:
+        super().__init__(marginals)
+        self.method, self.exact, self.log_likelihood = method, exact, log_likelihood
+
+
+Smoothed = tuple[list[Float64[np.ndarray, "length states"]], float]
+"""Of a sequence, the marginals of each chain, and the log-likelihood or its bound."""
+
+
+class ParallelChainModel(ABC):
+    """Several hidden Markov chains side by side, whose joint states emit rows.
+
+    Attributes
+    ----------
+    chains : dict of str to int
+        The number of states of each chain.
+    fit_report : EMReport or None
+        How the last fit went.
+    """
+
+    fit_report: EMReport | None = None
+    pseudo_counts: float
+    random_state: int
+
+    def _declare(self, chains: Mapping[str, int]) -> None:
+        self.chains = {str(name): states for name, states in chains.items()}
+        wrong = [n for n, k in self.chains.items() if not isinstance(k, int) or k < 1]
+        if not self.chains or wrong:
+            raise GraphError(f"every chain has a number of states, which {chains!r} does not say")
+        if self.pseudo_counts < 0:
+            raise LearningError(f"pseudo-counts are not negative, as {self.pseudo_counts} is")
+        self.sizes = tuple(self.chains.values())
+        self.joint_states = math.prod(self.sizes)
+        self._parameters: ParallelChains | None = None
+
+    @property
+    def parameters(self) -> ParallelChains:
+        """Starts, transitions and emission.
+
+        Raises
+        ------
+        NotFittedError
+            If there are none yet.
+        """
+        if self._parameters is None:
+            raise NotFittedError("the model has no parameters: fit or set_parameters gives them")
+        return self._parameters
+
+    @property
+    @abstractmethod
+    def method(self) -> str:
+        """What answers: by name."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether answers are exact up to rounding."""
+        return True
+
+    @abstractmethod
+    def _read(self, sequences: object) -> SequenceRows:
+        """Read sequences, modalities side by side."""
+
+    @abstractmethod
+    def _initial_emission(self, parts: list[np.ndarray], generator: np.random.Generator) -> Any:
+        """First values of the emission for EM."""
+
+    @abstractmethod
+    def _rows_before(self) -> list[int]:
+        """The rows of each chain's transition."""
+
+    @abstractmethod
+    def _smoothed(self, rows: list[np.ndarray]) -> Iterator[Smoothed]:
+        """Answer prepared sequences one after the other."""
+
+    @abstractmethod
+    def _decoded(self, rows: list[np.ndarray]) -> Iterator[Sequence[Int64[np.ndarray, " length"]]]:
+        """The states of each chain on the best path, of prepared sequences."""
+
+    @abstractmethod
+    def _ascent(self, rows: list[np.ndarray]) -> Any:
+        """What an iteration of EM does with parameters; see :func:`climb`."""
+
+    def _first(self, read: SequenceRows, restart: int) -> ParallelChains:
+        """First values: chains that mostly stay as they are, or what was set is zero or not."""
+        generator = np.random.default_rng([self.random_state, restart])
+        emission = self._initial_emission(read.parts, generator)
+        starts, transitions = [], []
+        digits = np.unravel_index(np.arange(self.joint_states), self.sizes)
+        for states, before, digit in zip(self.sizes, self._rows_before(), digits, strict=True):
+            own = np.arange(states) if before == states else digit
+            starts.append(np.full(states, 1 / states))
+            transitions.append(0.1 / states + 0.9 * np.eye(states)[own])
+        return ParallelChains(tuple(starts), tuple(transitions), emission)
+
+    def fit(
+        self,
+        sequences: object,
+        *,
+        start: str = "data",
+        iterations: int = 100,
+        tolerance: float = 1e-6,
+        restarts: int = 1,
+        checkpoint: Path | str | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Learn all parameters by expectation maximisation, in place.
+
+        Parameters
+        ----------
+        sequences : sequences
+        start : {"data", "current"}
+            First values by the data, or the present ones.
+        iterations, tolerance, restarts, checkpoint, progress
+            See :class:`~mmgraph.learning.dynamic.climbing.ClimbOptions`.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If it ended before it converged, or the objective fell: at which iteration.
+
+        Raises
+        ------
+        EvidenceError, LearningError
+            If sequences and settings do not fit together.
+        ZeroProbabilityError
+            If a sequence is impossible under the first values: which one.
+        """
+        if start not in ("data", "current"):
+            raise LearningError(f"start is 'data' or 'current', not {start!r}")
+        read = self._read(sequences)
+        count = restarts if start == "data" else 1
+        first = [self.parameters if start == "current" else self._first(read, i)
+                 for i in range(count)]  # fmt: skip
+        rows = [first[0].emission.prepared(part) for part in read.parts]
+        kept = {"settings": repr(self.get_params()), "data": digest(read.lengths, rows)}
+        options = ClimbOptions(iterations, tolerance, count, checkpoint, kept, progress)
+        fitted, self.fit_report = climb(
+            first.__getitem__, self._ascent(rows), options, ParallelChains.arrays,
+            first[0].restored, sum(read.lengths),
+        )  # fmt: skip
+        self._parameters = fitted
+        return self
+
+    def set_parameters(
+        self,
+        start: Mapping[str, object] | None = None,
+        transition: Mapping[str, object] | None = None,
+        emission: Emission | None = None,
+        **arrays: Any,
+    ) -> Self:
+        """Set parameters, in place of learning them, or for a fit to start from.
+
+        Parameters
+        ----------
+        start : mapping of chain to array-like of shape (states,)
+            By default as it is, or equal for all states; of chains that are not named, too.
+        transition : mapping of chain to array-like
+            Likewise, by row; zeros stay zeros when learned. ``(states, states)`` where chains do
+            not look at one another, else ``(*all chains' states, states)``.
+        emission : emission of the joint states, optional
+        **arrays
+            Or what it is made of; see the class.
+
+        Raises
+        ------
+        LearningError
+            If shapes do not fit, a chain is unknown, or a row is no distribution: which one.
+        """
+        made = emission if emission is not None else self._made_emission(arrays)
+        if made is None:
+            made = self.parameters.emission
+        if made.states != self.joint_states:
+            raise LearningError(
+                f"the emission is of {made.states} joint states, the model of {self.joint_states}"
+            )
+        given: list[list[np.ndarray]] = [[], []]
+        before = self._parameters
+        for which, what in enumerate((start or {}, transition or {})):
+            for name in what:
+                if name not in self.chains:
+                    raise LearningError(
+                        f"no chain is called {name!r}{suggestion(name, self.chains)}"
+                    )
+            name_of = ("start", "transition")[which]
+            for m, (name, states) in enumerate(self.chains.items()):
+                shape = (states,) if which == 0 else (self._rows_before()[m], states)
+                table: object = np.full(shape, 1 / states)
+                if name in what:
+                    array = np.asarray(what[name], np.float64)
+                    table = array.reshape(shape) if array.size == math.prod(shape) else array
+                elif before is not None:
+                    table = (before.starts, before.transitions)[which][m]
+                given[which].append(distribution(table, shape, f"{name_of} of chain '{name}'"))
+        self._parameters = ParallelChains(tuple(given[0]), tuple(given[1]), made)
+        return self
+
+    @abstractmethod
+    def _made_emission(self, arrays: Mapping[str, Any]) -> Emission | None:
+        """The emission that arrays describe, or None if there are none."""
+
+    def _prepared(self, sequences: object) -> tuple[SequenceRows, list[np.ndarray]]:
+        emission = self.parameters.emission
+        read = self._read(sequences)
+        return read, [emission.prepared(part) for part in read.parts]
+
+    def log_likelihood(self, sequences: object) -> Any:
+        """Return log P of each sequence, ``(sequences,)``; lower bounds unless :attr:`exact`.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            If a sequence is impossible: which one.
+        """
+        read, rows = self._prepared(sequences)
+        totals = np.array([total for _, total in self._smoothed(rows)])
+        return float(totals[0]) if read.single else totals
+
+    def posterior(self, sequences: object) -> Any:
+        """Return of each sequence the :class:`ChainMarginals`; raises as :meth:`log_likelihood`."""
+        read, rows = self._prepared(sequences)
+        found = [
+            ChainMarginals(dict(zip(self.chains, parts, strict=True)), self.method, self.exact, x)
+            for parts, x in self._smoothed(rows)
+        ]
+        return read.answer(found)
+
+    def predict(self, sequences: object) -> Any:
+        """Return of each sequence the states on its most probable path, by chain.
+
+        Of structured mean field they are each chain's best path where the others stand at their
+        means. Raises as :meth:`log_likelihood`.
+        """
+        read, rows = self._prepared(sequences)
+        paths = [dict(zip(self.chains, path, strict=True)) for path in self._decoded(rows)]
+        return read.answer(paths)
+
+    def sample(self, length: int, random_state: int | None = None) -> tuple[Any, dict[str, Any]]:
+        """Return a drawn sequence, as sequences are given, and the states of each chain."""
+        if length < 1:
+            raise LearningError(f"a sequence has at least one step, not {length}")
+        seed = self.random_state if random_state is None else random_state
+        generator = np.random.default_rng(seed)
+        starts, transitions, emission = self.parameters
+        uniform = generator.random((length, len(starts)))
+        path = np.empty((length, len(starts)), np.int64)
+        for t in range(length):
+            before = int(np.ravel_multi_index(tuple(path[t - 1]), self.sizes)) if t else 0
+            for m, states in enumerate(self.sizes):
+                row = path[t - 1, m] if len(transitions[m]) == states else before
+                chances = (transitions[m][row] if t else starts[m]).cumsum()
+                path[t, m] = min(np.searchsorted(chances, uniform[t, m], "right"), states - 1)
+        joint = np.asarray(np.ravel_multi_index(tuple(path.T), self.sizes))
+        rows = emission.sample(joint, generator)
+        return self._given(rows), dict(zip(self.chains, path.T, strict=True))
+
+    def _given(self, rows: np.ndarray) -> Any:
+        """Rows as users give them."""
+        return rows
+
+    @abstractmethod
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings by name."""
+
+    def __repr__(self) -> str:
+        fitted = "" if self._parameters is not None else ", without parameters"
+        chains = ", ".join(f"{name}: {states}" for name, states in self.chains.items())
+        return f"{type(self).__name__}({chains}{fitted})"
+
+
+def ascent_to(
+    parameters: ParallelChains,
+    log_likelihood: float,
+    counts: tuple[Sequence[np.ndarray], Sequence[np.ndarray]],
+    statistics: dict[str, np.ndarray],
+    pseudo_counts: float,
+) -> Ascent[ParallelChains]:
+    """Return an iteration of EM from the expected starts and transitions of every chain."""
+    objective = log_likelihood + parameters.log_prior(pseudo_counts)
+    following = parameters.following(*counts, statistics, pseudo_counts)
+    return Ascent(log_likelihood, objective, following)

@@ -1,0 +1,167 @@
+"""Factorial models answer as all joint paths do, or bound that from below."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import multivariate_normal
+
+from mmgraph.graph.errors import EvidenceError, LearningError, NotFittedError
+from mmgraph.networks.dynamic.factorial_hidden_markov_model import FactorialHiddenMarkovModel
+from tests.inference.exact.chain.enumerated_paths import drawn_chains, enumerated, joint
+
+
+def drawn_model(seed, sizes=(2, 3), features=2, **settings):
+    generator = np.random.default_rng(seed)
+    model = FactorialHiddenMarkovModel(sizes, **settings)
+    starts, transitions = drawn_chains(generator, sizes)
+    noise = generator.normal(size=(features, 3))
+    return model.set_parameters(
+        dict(zip(model.chains, starts, strict=True)),
+        dict(zip(model.chains, transitions, strict=True)),
+        contributions={
+            n: 2 * generator.normal(size=(k, features)) for n, k in model.chains.items()
+        },
+        covariance_matrix=noise @ noise.T / 3 + 0.2 * np.eye(features),
+    )
+
+
+def drawn_rows(model, seed, length=4, missing=0.3):
+    rows, _ = model.sample(length, seed)
+    rows[np.random.default_rng(seed).random(rows.shape) < missing] = np.nan
+    return rows
+
+
+def truth_of(model, rows):
+    parameters = model.parameters
+    means = np.array([[0.0] * rows.shape[1]])
+    for table in parameters.emission.contributions:
+        means = (means[:, None] + table).reshape(-1, rows.shape[1])
+    matrix = parameters.emission.covariance_matrix
+    densities = np.zeros((len(rows), len(means)))
+    for t, row in enumerate(rows):
+        cells = ~np.isnan(row)
+        if cells.any():
+            part = matrix[np.ix_(cells, cells)]
+            for s, mean in enumerate(means):
+                densities[t, s] = multivariate_normal.logpdf(row[cells], mean[cells], part)
+    return enumerated(joint(parameters.starts), joint(parameters.transitions), densities)
+
+
+@settings(max_examples=12)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(2, 3), (2, 2, 2)]))
+def test_answers_equal_those_of_all_paths(seed, sizes):
+    model = drawn_model(seed, sizes)
+    rows = drawn_rows(model, seed)
+    truth, answer = truth_of(model, rows), model.posterior(rows)
+    assert (answer.method, answer.exact) == ("chain by chain", True)
+    assert model.log_likelihood(rows) == pytest.approx(truth.log_likelihood, rel=1e-10)
+    table = truth.probabilities.reshape(-1, *sizes)
+    for m, name in enumerate(model.chains):
+        others = tuple(1 + n for n in range(len(sizes)) if n != m)
+        np.testing.assert_allclose(answer[name], table.sum(others), atol=1e-9)
+    path = np.ravel_multi_index(tuple(model.predict(rows).values()), sizes)
+    best = (truth.paths == path).all(1)
+    assert truth.scores[best][0] == pytest.approx(truth.scores.max(), rel=1e-12)
+    filtered = model.filter()
+    last = [filtered.step(row) for row in rows][-1]
+    assert filtered.log_likelihood == pytest.approx(truth.log_likelihood, rel=1e-10)
+    for name in model.chains:
+        np.testing.assert_allclose(last[name], answer[name][-1], atol=1e-9)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32 - 1))
+def test_mean_field_bounds_the_likelihood(seed):
+    model = drawn_model(seed, inference="mean field")
+    rows = drawn_rows(model, seed)
+    answer = model.posterior(rows)
+    assert (answer.method, answer.exact) == ("structured mean field", False)
+    assert answer.log_likelihood <= truth_of(model, rows).log_likelihood + 1e-9
+    for marginals in answer.values():
+        np.testing.assert_allclose(marginals.sum(1), 1)
+    assert {len(path) for path in model.predict(rows).values()} == {4}
+
+
+def test_mean_field_of_one_chain_is_exact():
+    model = drawn_model(3, (4,), inference="mean field")
+    rows = drawn_rows(model, 3)
+    assert model.log_likelihood(rows) == pytest.approx(truth_of(model, rows).log_likelihood)
+    filtered = model.filter()
+    for row in rows:
+        filtered.step(row)
+    assert filtered.log_likelihood == pytest.approx(model.log_likelihood(rows))
+
+
+@pytest.mark.parametrize("inference", ["exact", "mean field"])
+@pytest.mark.parametrize("covariance", ["full", "diagonal"])
+@pytest.mark.filterwarnings("ignore:expectation maximisation ended")
+def test_learning_never_falls(inference, covariance):
+    truth = drawn_model(1, (2, 3), 3)
+    rows = [drawn_rows(truth, seed, length, 0.2) for seed, length in enumerate([1, 30, 60])]
+    model = FactorialHiddenMarkovModel((2, 3), covariance=covariance, inference=inference)
+    model.fit(rows, iterations=25, tolerance=0)
+    report = model.fit_report
+    assert report.iterations >= 20
+    assert report.objectives[-1] > report.objectives[0] + 1
+    assert np.diff(report.objectives).min() > -1e-9 * abs(report.objectives[-1])
+    if inference == "exact":  # mean field started anew may end in another optimum
+        assert model.log_likelihood(rows).sum() == pytest.approx(report.log_likelihood)
+    for table in (*model.parameters.starts, *model.parameters.transitions):
+        np.testing.assert_allclose(table.sum(-1), 1)
+
+
+def test_learning_finds_what_drew_the_rows():
+    model = FactorialHiddenMarkovModel({"slow": 2, "fast": 2})
+    model.set_parameters(
+        transition={"slow": [[0.95, 0.05], [0.05, 0.95]], "fast": [[0.4, 0.6], [0.7, 0.3]]},
+        contributions={"slow": [[0.0, 0], [6, 0]], "fast": [[0.0, 0], [0, 5]]},
+        covariance_matrix=0.1 * np.eye(2),
+    )
+    rows, path = model.sample(400)
+    fitted = FactorialHiddenMarkovModel({"slow": 2, "fast": 2}).fit(rows, restarts=4)
+    found = fitted.predict(rows)
+    agreement = [
+        max(np.mean(found[one] == path["slow"]), np.mean(found[one] != path["slow"]))
+        for one in found
+    ]
+    assert max(agreement) > 0.99
+    assert fitted.log_likelihood(rows) > model.log_likelihood(rows)
+
+
+def test_a_filter_goes_on_from_its_file(tmp_path):
+    for inference in ("exact", "mean field"):
+        model = drawn_model(5, inference=inference)
+        rows = drawn_rows(model, 5, 6)
+        whole, begun = model.filter(), model.filter()
+        for row in rows:
+            answer = whole.step(row)
+        for row in rows[:3]:
+            begun.step(row)
+        begun.save(tmp_path / "state")
+        later = model.filter(state=tmp_path / "state")
+        for row in rows[3:]:
+            again = later.step(row)
+        assert later.steps == 6
+        for name in answer:
+            np.testing.assert_array_equal(again[name], answer[name])
+
+
+def test_bad_input_is_named():
+    with pytest.raises(LearningError, match="did you mean 'mean field'"):
+        FactorialHiddenMarkovModel((2, 2), inference="meanfield")
+    model = FactorialHiddenMarkovModel((2, 2))
+    with pytest.raises(NotFittedError):
+        model.predict(np.zeros((3, 1)))
+    with pytest.raises(LearningError, match="'chain1' has no contributions"):
+        model.set_parameters(contributions={"chain0": np.eye(2)}, covariance_matrix=np.eye(2))
+    whole = {name: np.eye(2) for name in model.chains}
+    with pytest.raises(LearningError, match="not positive definite"):
+        model.set_parameters(contributions=whole, covariance_matrix=np.zeros((2, 2)))
+    with pytest.raises(LearningError, match="did you mean 'chain1'"):
+        model.set_parameters({"chian1": [1, 0]}, contributions=whole, covariance_matrix=np.eye(2))
+    model.set_parameters(contributions=whole, covariance_matrix=np.eye(2))
+    with pytest.raises(EvidenceError, match="2 finite cells"):
+        model.filter().step([1.0])
