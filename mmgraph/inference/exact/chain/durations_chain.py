@@ -1,0 +1,164 @@
+"""Answers along hidden semi-Markov chains: likelihoods, marginals, counts and paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from mmgraph.graph.errors import ZeroProbabilityError
+from mmgraph.inference.exact.chain.durations_passes import (
+    Counts,
+    DurationPasses,
+    ImpossibleStep,
+    Rows,
+    shares_of,
+)
+from mmgraph.inference.exact.chain.forward_backward import Visit
+from mmgraph.inference.exact.chain.pieces import LogDensities
+
+
+class DurationChain(DurationPasses):
+    """A chain of segments, with answers about sequences that lie one behind the other."""
+
+    def log_likelihoods(
+        self, densities: LogDensities, lengths: Sequence[int]
+    ) -> Float64[np.ndarray, " sequences"]:
+        """Return log P of each sequence; ``-inf`` of impossible ones.
+
+        Parameters
+        ----------
+        densities : callable
+            See :data:`~mmgraph.inference.exact.chain.pieces.LogDensities`.
+        lengths : sequence of int
+            Of sequences that lie one behind the other.
+        """
+
+        def ask(rows: Rows) -> float:
+            try:
+                return self.run_forward(rows).log_likelihood
+            except ImpossibleStep:
+                return -np.inf
+
+        return np.array(self._each(ask, densities, lengths), dtype=float)
+
+    def smooth(
+        self, densities: LogDensities, lengths: Sequence[int], visit: Visit, pairs: bool = True
+    ) -> tuple[Float64[np.ndarray, " sequences"], Float64[np.ndarray, " states"], Counts]:
+        """Return log-likelihoods and expected counts of first states and segments.
+
+        Parameters
+        ----------
+        densities, lengths
+            As for :meth:`log_likelihoods`.
+        visit : callable
+            Called with the steps of a sequence and their marginals. These are accurate to about
+            1e-10; what is below 1e-11 is zero.
+        pairs : bool
+            Whether segments are counted.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            If a sequence is impossible: which, and from which step on.
+        """
+        counts, start = self.counts(), np.zeros(self.states)
+        parts = iter(_slices(lengths))
+
+        def ask(rows: Rows) -> float:
+            run = self.run_forward(rows)
+            begun, marginals, _ = run.passes
+            self.run_back(
+                run.rows, begun, marginals, run.last, run.total, counts if pairs else None
+            )
+            start[:] += marginals[0]
+            visit(next(parts), marginals)
+            return run.log_likelihood
+
+        return np.array(self._each(ask, densities, lengths), dtype=float), start, counts
+
+    def marginals(
+        self, densities: LogDensities, lengths: Sequence[int]
+    ) -> tuple[Rows, Float64[np.ndarray, " sequences"]]:
+        """Return the marginals of all steps, and the log-likelihoods; as :meth:`smooth`."""
+        out = np.empty((int(np.sum(lengths)), self.states))
+
+        def write(part: slice, marginals: Rows) -> None:
+            out[part] = marginals
+
+        return out, self.smooth(densities, lengths, write, pairs=False)[0]
+
+    def filtered(self, densities: LogDensities, lengths: Sequence[int]) -> list[Rows]:
+        """Return the distributions of the states at each step given rows up to it."""
+        return self._each(
+            lambda rows: shares_of(self.run_forward(rows, filtered=True).filtered),
+            densities,
+            lengths,
+        )
+
+    def forecasts(
+        self, densities: LogDensities, lengths: Sequence[int], steps: int
+    ) -> list[Float64[np.ndarray, "ahead states"]]:
+        """Return the distributions of the states at so many steps behind each sequence."""
+
+        def ask(rows: Rows) -> Rows:
+            run = self.run_forward(rows)
+            return self.ahead(run.window, run.begins, steps)
+
+        return self._each(ask, densities, lengths)
+
+    def best_paths(
+        self, densities: LogDensities, lengths: Sequence[int]
+    ) -> tuple[Int64[np.ndarray, " steps"], Float64[np.ndarray, " sequences"]]:
+        """Return the states of the most probable segments, and the log-probability of each path.
+
+        A path is its segments, with their lengths (Viterbi).
+        """
+        unused = np.random.default_rng(0)
+
+        def ask(rows: Rows) -> tuple[np.ndarray, float]:
+            run = self.run_forward(rows, maximise=True, tails=True)
+            return self.path(run, unused), run.log_likelihood
+
+        paths, scores = zip(*self._each(ask, densities, lengths), strict=True)
+        return np.concatenate(paths), np.array(scores)
+
+    def sample_paths(
+        self,
+        densities: LogDensities,
+        lengths: Sequence[int],
+        count: int,
+        generator: np.random.Generator,
+    ) -> list[Int64[np.ndarray, "count steps"]]:
+        """Return paths of each sequence drawn from their distribution given the rows."""
+
+        def ask(rows: Rows) -> np.ndarray:
+            run = self.run_forward(rows, tails=True)
+            paths = [self.path(run, generator) for _ in range(count)]
+            return np.array(paths, np.int64).reshape(count, len(rows))
+
+        return self._each(ask, densities, lengths)
+
+    def _each(
+        self, ask: Callable[[Rows], Any], densities: LogDensities, lengths: Sequence[int]
+    ) -> list[Any]:
+        """Return an answer about each sequence."""
+        answers = []
+        for number, part in enumerate(_slices(lengths)):
+            try:
+                answers.append(ask(densities(part)))
+            except ImpossibleStep as error:
+                raise ZeroProbabilityError(
+                    f"sequence {number} is impossible from step {error.step} on: no segment that "
+                    "can be there has a density above zero",
+                    (number,),
+                    (),
+                ) from None
+        return answers
+
+
+def _slices(lengths: Sequence[int]) -> Iterator[slice]:
+    ends = np.cumsum(lengths).tolist()
+    return (slice(end - length, end) for end, length in zip(ends, lengths, strict=True))

@@ -1,0 +1,277 @@
+"""Hidden semi-Markov models: hidden states that last for as long as a distribution says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Float64
+
+from mmgraph.graph.errors import LearningError, check_choice
+from mmgraph.learning.dynamic.durations import Durations, count_segments
+from mmgraph.learning.dynamic.emissions.emission import Emission
+from mmgraph.learning.dynamic.hidden_chain import normalised
+from mmgraph.learning.dynamic.segment_chain import SegmentChain, segment_chain
+from mmgraph.learning.dynamic.sequences import SequenceRows
+from mmgraph.networks.dynamic.duration_filter import DurationFilter, lagged
+from mmgraph.networks.dynamic.hidden_markov_model import EmissionSpec, HiddenMarkovModel
+
+
+class HiddenSemiMarkovModel(HiddenMarkovModel):
+    """A chain of segments: each has a state and a duration, and its state emits every row.
+
+    Sequences, emissions, learning and answers are as of :class:`HiddenMarkovModel`. A step takes
+    states · (states + longest) operations.
+
+    Parameters
+    ----------
+    states : int or sequence of labels
+    emission : str, Emission, or mapping of modality to either
+        Of ``scores`` rows are log-likelihoods ``(steps, states)``, such as a classifier's
+        log-probabilities minus those of the classes.
+    durations : {"table", "negative_binomial", "poisson", "gamma", "geometric"}
+        See :class:`~mmgraph.learning.dynamic.durations.Durations`.
+    longest : int or sequence of int
+        The longest duration, in steps, that is described one by one (for each state, if several are
+        given); what is longer falls geometrically.
+    smoothing : float, optional
+        How many segments the distribution weighs that tables of durations are drawn towards: a
+        negative binomial one learned from labels. By default 1 where labels are given, else 0.
+    left_censored, right_censored : bool
+        Whether the first segment may have begun before its sequence, and the last may go on after.
+    random_state : int
+    **settings
+        Others of :class:`HiddenMarkovModel`: ``covariance``, ``components``, ``order``, ``floor``,
+        ``pseudo_counts``.
+
+    References
+    ----------
+    Yu (2010), "Hidden semi-Markov models", Artificial Intelligence 174.
+    """
+
+    def __init__(
+        self,
+        states: int | Sequence[Any],
+        emission: EmissionSpec = "gaussian",
+        durations: str = "table",
+        longest: int | Sequence[int] = 60,
+        smoothing: float | None = None,
+        left_censored: bool = False,
+        right_censored: bool = True,
+        random_state: int = 0,
+        **settings: Any,
+    ) -> None:
+        super().__init__(states, emission, random_state=random_state, **settings)
+        self.durations, self.longest, self.smoothing = durations, longest, smoothing
+        self.left_censored, self.right_censored = left_censored, right_censored
+        self._new_durations()  # says at once what is wrong
+
+    def _new_durations(self, labelled: bool = False) -> Durations:
+        weight = float(labelled) if self.smoothing is None else self.smoothing
+        return Durations.initial(self.durations, len(self.labels), self.longest, weight)
+
+    def _possible(self) -> Float64[np.ndarray, "states states"]:
+        """The transitions that are possible, equally likely: what was set, or all to others."""
+        count = len(self.labels)
+        table = 1.0 - np.eye(count) if count > 1 else np.ones((1, 1))
+        if self._parameters is not None:
+            table = (self._parameters.transition > 0).astype(float)
+        return table / table.sum(1, keepdims=True)
+
+    @property
+    def parameters(self) -> SegmentChain:  # type: ignore[override]
+        """Start, transition, emission and durations.
+
+        Raises
+        ------
+        NotFittedError
+            If there are none yet.
+        """
+        found = super().parameters
+        assert isinstance(found, SegmentChain)
+        return found
+
+    def set_parameters(
+        self,
+        start: object = None,
+        transition: object = None,
+        emission: Emission | None = None,
+        durations: object = None,
+        stay: object = None,
+        **arrays: Any,
+    ) -> Self:
+        """Set parameters, in place of learning them, or for a fit to start from.
+
+        Parameters
+        ----------
+        start, emission, **arrays
+            See :meth:`HiddenMarkovModel.set_parameters`.
+        transition : array-like, shape (states, states)
+            Of one segment to the next; by default as it is, or equal for all other states.
+        durations : Durations, or array-like of shape (states, longest)
+            Or the probability of each duration of ``table`` durations; what a row lacks to 1 is
+            that of longer ones.
+        stay : array-like, shape (states,)
+            The probability of each step beyond the first one after the longest.
+
+        Raises
+        ------
+        LearningError
+            If shapes do not fit, or a row is no distribution: which one, and its sum.
+        """
+        before: Any = self._parameters
+        lasting = self._new_durations() if before is None else before.durations
+        if isinstance(durations, Durations):
+            lasting = durations
+        elif durations is not None:
+            lasting = lasting.tabulated(durations)
+        if stay is not None:
+            lasting = lasting.staying(stay)
+        if len(lasting.longest) != len(self.labels):
+            raise LearningError(
+                f"durations are of {len(lasting.longest)} states, the model of {len(self.labels)}"
+            )
+        if transition is None:
+            transition = self._possible() if before is None else before.transition
+        super().set_parameters(start, transition, emission, **arrays)
+        found = self._parameters
+        assert found is not None
+        made = SegmentChain(
+            found.start,
+            found.transition,
+            found.emission,
+            lasting,
+            self.left_censored,
+            self.right_censored,
+        )
+        self._parameters: Any = made
+        return self
+
+    def _initial(  # type: ignore[override]
+        self, read: SequenceRows, codes: np.ndarray | None, restart: int
+    ) -> SegmentChain:
+        """First values of a restart; of labels their counts."""
+        start, _, emission = super()._initial(read, codes, restart)
+        transition, durations = self._possible(), self._new_durations(codes is not None)
+        made = SegmentChain(
+            start, transition, emission, durations, self.left_censored, self.right_censored
+        )
+        if codes is None:
+            return made
+        counts = made.chain.counts()
+        for labels in np.split(codes, np.cumsum(read.lengths)[:-1]):
+            count_segments(
+                labels, counts, durations.longest, self.left_censored, self.right_censored
+            )
+        whole = (codes >= 0).all()  # else what is not known may be what was not seen
+        return made._replace(
+            transition=normalised(counts.transitions, transition, self.pseudo_counts)
+            if whole
+            else transition,
+            durations=durations.learned(counts),
+        )
+
+    def posterior(self, sequences: object, lag: int | None = None) -> Any:
+        """Return the distribution of the state at each step, ``(length, states)``, of each
+        sequence.
+
+        Parameters
+        ----------
+        sequences : sequences
+        lag : int, optional
+            Given rows up to so many steps later (0: filtered); by default given all.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            If a sequence is impossible: which one, and from which step on.
+        """
+        if lag is None:
+            return super().posterior(sequences)
+        read, densities = self._densities(sequences)
+        chain = self.parameters.chain
+        if lag:
+            return read.answer(lagged(chain, densities, read.lengths, lag))
+        return read.answer(chain.filtered(densities, read.lengths))
+
+    def sample_paths(self, sequences: object, count: int, random_state: int | None = None) -> Any:
+        """Return paths drawn given each sequence, ``(count, length)``, by label.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            As :meth:`posterior`.
+        """
+        read, densities = self._densities(sequences)
+        seed = self.random_state if random_state is None else random_state
+        generator = np.random.default_rng(seed)
+        drawn = self.parameters.chain.sample_paths(densities, read.lengths, count, generator)
+        return read.answer([np.array(self.labels)[paths] for paths in drawn])
+
+    def forecast(self, sequences: object, steps: int = 1) -> Any:
+        """Return the distributions of the states that follow each sequence, ``(steps, states)``."""
+        read, densities = self._densities(sequences)
+        return read.answer(self.parameters.chain.forecasts(densities, read.lengths, steps))
+
+    def filter(  # type: ignore[override]
+        self, lag: int = 0, state: Path | str | None = None
+    ) -> DurationFilter:
+        """Return a filter that takes rows one by one, perhaps from where ``state`` left off."""
+        made = DurationFilter(self.parameters, lag)
+        return made if state is None else made.load(state)
+
+    def sample(
+        self, length: int, random_state: int | None = None
+    ) -> tuple[Float64[np.ndarray, "length features"], np.ndarray]:
+        """Return a drawn sequence, whose last segment is cut off, and the labels of its states."""
+        if length < 1:
+            raise LearningError(f"a sequence has at least one step, not {length}")
+        generator = np.random.default_rng(
+            self.random_state if random_state is None else random_state
+        )
+        parameters = self.parameters
+        states = np.arange(len(self.labels))
+        rests = parameters.chain.rests() if self.left_censored else None
+        path: list[int] = []
+        while len(path) < length:
+            chances = parameters.transition[path[-1]] if path else parameters.start
+            state = int(generator.choice(states, p=chances))
+            masses = rests[state] if rests is not None and not path else None
+            path += [state] * parameters.durations.draw(state, generator, masses)
+        states = np.array(path[:length])
+        return parameters.emission.sample(states, generator), np.array(self.labels)[states]
+
+    def stored(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what the model is made of: JSON values, and arrays by name."""
+        parameters = self.parameters
+        kinds = {n: k if isinstance(k, str) else k.kind for n, k in self._kinds().items()}
+        settings = self.get_params() | {"states": list(self.labels), "emission": kinds}
+        settings["longest"] = parameters.durations.longest.tolist()
+        return {"settings": settings, "parameters": parameters.settings()}, parameters.arrays()
+
+    @classmethod
+    def restored(cls, document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the model that :meth:`stored` describes."""
+        settings = dict(document["settings"])
+        kinds = settings.pop("emission")
+        model = cls(emission=kinds.get("", kinds), **settings)
+        model._parameters = segment_chain(document["parameters"], arrays)
+        return model
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the settings by name."""
+        names = ("durations", "longest", "smoothing", "left_censored", "right_censored")
+        return super().get_params(deep) | {name: getattr(self, name) for name in names}
+
+    def set_params(self, **settings: Any) -> Self:
+        """Change settings, and forget what was learned."""
+        known = self.get_params()
+        for name in settings:
+            check_choice("setting", name, known, LearningError)
+        self.__init__(**{**known, **settings})  # type: ignore[misc]
+        return self
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace("HiddenMarkovModel", "HiddenSemiMarkovModel")
