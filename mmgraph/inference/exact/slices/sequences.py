@@ -39,18 +39,27 @@ class SequenceEvidence(NamedTuple):
         soft_cells, values = {}, {}
         for name in graph.variables:
             plain, lag = present(name)
-            at = np.maximum(places - lag, 0)
+            at, picks = _places(places, lag)
             if plain in self.cells.columns:
                 columns.append(name)
                 codes.append(self.cells.codes[at, self.cells.columns.index(plain)])
             if plain in self.cells.soft and not lag:
-                soft_cells[name] = self.cells.soft[plain][torch.from_numpy(at)]
+                soft_cells[name] = self.cells.soft[plain][picks]
             if plain in self.cells.values:
-                values[name] = self.cells.values[plain][torch.from_numpy(at)]
+                values[name] = self.cells.values[plain][picks]
         stacked = np.stack(codes, 1) if codes else np.empty((len(places), 0), np.int64)
         return Evidence(
             graph.variables, len(places), tuple(columns), stacked, {}, soft_cells, values
         )
+
+
+def _places(places: np.ndarray, lag: int) -> tuple[Any, Any]:
+    """Where steps so far back stand, for arrays and for tensors: as a slice where they adjoin."""
+    first, last = int(places[0]) - lag, int(places[-1]) - lag
+    if first >= 0 and last - first == len(places) - 1:
+        return slice(first, last + 1), slice(first, last + 1)
+    at = np.maximum(places - lag, 0)
+    return at, torch.from_numpy(at)
 
 
 def sequence_evidence(
@@ -177,6 +186,9 @@ def _joined(variable: Variable, sequences: list[Any], lengths: list[int]) -> Any
         return np.concatenate(
             [e if s is None else _numbers(s) for s, e in zip(sequences, empty, strict=True)]
         )
+    plain = [np.asarray(s) for s in sequences if s is not None]
+    if len(plain) == len(sequences) and all(s.dtype.kind in "iub" for s in plain):
+        return np.concatenate(plain)
     return np.array(list(_cells(pairs)), object)
 
 
