@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
+from mmgraph.graph.memory_budget import check_required, default_memory_budget
 from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
 from mmgraph.learning.dynamic.hidden_chain import normalised
 
@@ -45,17 +46,21 @@ class ParallelChains(NamedTuple):
 
     @property
     def joint_transition(self) -> Float64[np.ndarray, "joint joint"]:
-        """The transition of joint states."""
+        """The transition of joint states.
+
+        Raises
+        ------
+        MemoryBudgetError
+            If, with what is made of it, it would not fit into memory.
+        """
         joint = np.ones((math.prod(self.sizes), 1))
-        for table, digit in zip(self.transitions, self.digits, strict=True):
+        required, advice = 32 * len(joint) ** 2, "Give the chains fewer states."
+        check_required("The joint transition", required, default_memory_budget(), advice)
+        digits = np.unravel_index(np.arange(len(joint)), self.sizes)
+        for table, digit in zip(self.transitions, digits, strict=True):
             rows = table if len(table) == len(joint) else table[digit]
             joint = (joint[:, :, None] * rows[:, None, :]).reshape(len(joint), -1)
         return joint
-
-    @property
-    def digits(self) -> tuple[Int64[np.ndarray, " joint"], ...]:
-        """Each chain's state in every joint state."""
-        return np.unravel_index(np.arange(math.prod(self.sizes)), self.sizes)
 
     def log_prior(self, pseudo_counts: float) -> float:
         """Return what counts added to every possible start and transition are worth."""

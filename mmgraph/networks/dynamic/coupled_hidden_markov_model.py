@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from mmgraph.graph.errors import EvidenceError, LearningError, suggestion
-from mmgraph.graph.memory_budget import check_required, default_memory_budget
 from mmgraph.learning.dynamic.climbing import Ascent
 from mmgraph.learning.dynamic.emissions.autoregressive import lagged
 from mmgraph.learning.dynamic.emissions.chain_part import ChainPartEmission
@@ -64,8 +63,6 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
         self.components, self.order, self.floor = components, order, floor
         self.pseudo_counts, self.random_state = pseudo_counts, random_state
         self._declare(states)
-        required, advice = 32 * self.joint_states**2, "Give the chains fewer states."
-        check_required("The joint transition", required, default_memory_budget(), advice)
         kinds = emission if isinstance(emission, Mapping) else dict.fromkeys(self.chains, emission)
         for name in (*kinds, *self.chains):
             if name not in self.chains or name not in kinds:
@@ -82,8 +79,13 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
         """What answers: by name."""
         return "joint chain"
 
-    def _rows_before(self) -> list[int]:
-        return [self.joint_states] * len(self.chains)
+    def _steady(self) -> list[np.ndarray]:
+        digits = np.indices(self.sizes).reshape(len(self.sizes), -1)
+        return [np.eye(k)[digit] for k, digit in zip(self.sizes, digits, strict=True)]
+
+    def _at_floor(self) -> list[str]:
+        parts = self.parameters.emission.parts.items()  # type: ignore[attr-defined]
+        return [f"state {k} of '{name}'" for name, part in parts for k in part.floored_states()]
 
     def _lifted(self, parts: Mapping[str, Emission]) -> ModalityEmission:
         return ModalityEmission(

@@ -88,8 +88,14 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
         """What answers: by name."""
         return "chain by chain" if self.exact else "structured mean field"
 
-    def _rows_before(self) -> list[int]:
-        return list(self.sizes)
+    def _steady(self) -> list[np.ndarray]:
+        return [np.eye(states) for states in self.sizes]
+
+    def _at_floor(self) -> list[str]:
+        return ["the rows"] if self.parameters.emission.floored_states() else []
+
+    def _joint(self, parameters: ParallelChains) -> FactorialChain:
+        return FactorialChain(parameters.joint_start, parameters.transitions)
 
     def _read(self, sequences: object) -> SequenceRows:
         known = None if self._parameters is None else self._parameters.emission.features
@@ -115,6 +121,7 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
         if lacking:
             raise LearningError(f"chain '{lacking[0]}' has no contributions")
         ordered = [tables[name] for name in self.chains]
+        given.setdefault("floor", self.floor * np.diag(given["covariance_matrix"]))
         return AdditiveGaussianEmission(ordered, covariance=self.covariance, **given)
 
     def _approximate(
@@ -129,9 +136,9 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
 
     def _smoothed(self, rows: list[np.ndarray]) -> Iterator[Smoothed]:
         parameters = self.parameters
-        joint = FactorialChain(parameters.joint_start, parameters.transitions)
+        joint = self._joint(parameters) if self.exact else None
         for number, part in enumerate(rows):
-            if not self.exact:
+            if joint is None:
                 found = self._approximate(parameters, part)
                 yield found.marginals, found.bounds[-1]
                 continue
@@ -141,10 +148,10 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
 
     def _decoded(self, rows: list[np.ndarray]) -> Iterator[Sequence[np.ndarray]]:
         parameters = self.parameters
+        joint = self._joint(parameters) if self.exact else None
         for number, part in enumerate(rows):
             name = f"sequence {number}"
-            if self.exact:
-                joint = FactorialChain(parameters.joint_start, parameters.transitions)
+            if joint is not None:
                 path, _ = joint.decoded(parameters.emission.log_densities(part), name)
                 yield np.unravel_index(path, self.sizes)
                 continue
@@ -160,9 +167,9 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
             starts = [np.zeros(k) for k in self.sizes]
             moves = [np.zeros((k, k)) for k in self.sizes]
             total, emission, summed = 0.0, _additive(parameters), Statistics()
-            joint = FactorialChain(parameters.joint_start, parameters.transitions)
+            joint = self._joint(parameters) if self.exact else None
             for number, part in enumerate(rows):
-                if self.exact:
+                if joint is not None:
                     densities = emission.log_densities(part)
                     weights, counts, value = joint.smoothed(densities, f"sequence {number}")
                     marginals = summed_by_chain(weights, self.sizes)

@@ -11,7 +11,14 @@ from typing import Any, Self
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from mmgraph.graph.errors import GraphError, LearningError, NotFittedError, suggestion
+from mmgraph.graph.errors import (
+    ConvergenceWarning,
+    GraphError,
+    LearningError,
+    NotFittedError,
+    check_choice,
+    warn_caller,
+)
 from mmgraph.learning.conditionals.em_records import EMReport
 from mmgraph.learning.dynamic.climbing import Ascent, ClimbOptions, Progress, climb
 from mmgraph.learning.dynamic.emissions.emission import Emission
@@ -40,6 +47,9 @@ class ChainMarginals(dict[str, np.ndarray]):
         super().__init__(marginals)
         self.method, self.exact, self.log_likelihood = method, exact, log_likelihood
 
+
+LEAST_VISITS = 1e-3
+"""A state that is expected less often in all sequences together has not been visited."""
 
 Smoothed = tuple[list[Float64[np.ndarray, "length states"]], float]
 """Of a sequence, the marginals of each chain, and the log-likelihood or its bound."""
@@ -103,8 +113,8 @@ class ParallelChainModel(ABC):
         """First values of the emission for EM."""
 
     @abstractmethod
-    def _rows_before(self) -> list[int]:
-        """The rows of each chain's transition."""
+    def _steady(self) -> list[np.ndarray]:
+        """The transitions of chains that stay as they are."""
 
     @abstractmethod
     def _smoothed(self, rows: list[np.ndarray]) -> Iterator[Smoothed]:
@@ -119,16 +129,12 @@ class ParallelChainModel(ABC):
         """What an iteration of EM does with parameters; see :func:`climb`."""
 
     def _first(self, read: SequenceRows, restart: int) -> ParallelChains:
-        """First values: chains that mostly stay as they are, or what was set is zero or not."""
+        """First values: chains that mostly stay as they are."""
         generator = np.random.default_rng([self.random_state, restart])
         emission = self._initial_emission(read.parts, generator)
-        starts, transitions = [], []
-        digits = np.unravel_index(np.arange(self.joint_states), self.sizes)
-        for states, before, digit in zip(self.sizes, self._rows_before(), digits, strict=True):
-            own = np.arange(states) if before == states else digit
-            starts.append(np.full(states, 1 / states))
-            transitions.append(0.1 / states + 0.9 * np.eye(states)[own])
-        return ParallelChains(tuple(starts), tuple(transitions), emission)
+        starts = tuple(np.full(states, 1 / states) for states in self.sizes)
+        transitions = tuple(0.1 / table.shape[1] + 0.9 * table for table in self._steady())
+        return ParallelChains(starts, transitions, emission)
 
     def fit(
         self,
@@ -154,7 +160,8 @@ class ParallelChainModel(ABC):
         Warns
         -----
         ConvergenceWarning
-            If it ended before it converged, or the objective fell: at which iteration.
+            If it ended before it converged, or the objective fell: at which iteration; if states
+            were never visited, or spreads are at their floor: which ones.
 
         Raises
         ------
@@ -177,7 +184,27 @@ class ParallelChainModel(ABC):
             first[0].restored, sum(read.lengths),
         )  # fmt: skip
         self._parameters = fitted
+        self._warn(rows)
         return self
+
+    def _warn(self, rows: list[np.ndarray]) -> None:
+        """Say which states were not visited, and what keeps to its floor."""
+        visits = [np.zeros(states) for states in self.sizes]
+        for marginals, _ in self._smoothed(rows):
+            visits = [v + part.sum(0) for v, part in zip(visits, marginals, strict=True)]
+        for name, each in zip(self.chains, visits, strict=True):
+            unvisited = np.flatnonzero(each < LEAST_VISITS).tolist()
+            if unvisited:
+                what = f"no step was learned from by states {unvisited} of chain '{name}'"
+                warn_caller(f"{what}, which keep their first values", ConvergenceWarning)
+        floored = self._at_floor()
+        if floored:
+            what = f"the spread of {', '.join(floored)} is at its floor"
+            warn_caller(f"{what}: too few different rows are behind it", ConvergenceWarning)
+
+    @abstractmethod
+    def _at_floor(self) -> list[str]:
+        """What emits rows whose spread learning has stopped at its floor."""
 
     def set_parameters(
         self,
@@ -215,13 +242,11 @@ class ParallelChainModel(ABC):
         before = self._parameters
         for which, what in enumerate((start or {}, transition or {})):
             for name in what:
-                if name not in self.chains:
-                    raise LearningError(
-                        f"no chain is called {name!r}{suggestion(name, self.chains)}"
-                    )
+                check_choice("chain", name, self.chains, LearningError)
             name_of = ("start", "transition")[which]
+            shapes = [(k,) for k in self.sizes] if which == 0 else [s.shape for s in self._steady()]
             for m, (name, states) in enumerate(self.chains.items()):
-                shape = (states,) if which == 0 else (self._rows_before()[m], states)
+                shape = shapes[m]
                 table: object = np.full(shape, 1 / states)
                 if name in what:
                     array = np.asarray(what[name], np.float64)
@@ -298,6 +323,14 @@ class ParallelChainModel(ABC):
     @abstractmethod
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings by name."""
+
+    def set_params(self, **settings: Any) -> Self:
+        """Change settings, and forget what was learned."""
+        known = self.get_params()
+        for name in settings:
+            check_choice("setting", name, known, LearningError)
+        type(self).__init__(self, **{**known, **settings})
+        return self
 
     def __repr__(self) -> str:
         fitted = "" if self._parameters is not None else ", without parameters"

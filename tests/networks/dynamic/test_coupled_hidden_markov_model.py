@@ -85,7 +85,7 @@ def test_one_step_of_learning_counts_what_all_paths_do():
         np.testing.assert_allclose(table[visited], expected, atol=1e-9)
 
 
-@pytest.mark.filterwarnings("ignore:expectation maximisation ended")
+@pytest.mark.filterwarnings("ignore:expectation", "ignore:the spread of")
 @pytest.mark.parametrize("emission", ["gaussian", {"sound": "autoregressive", "sight": "mixture"}])
 def test_learning_never_falls(emission):
     truth = drawn_model(2)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
-from mmgraph.graph.errors import EvidenceError, LearningError, NotFittedError
+from mmgraph.graph.errors import ConvergenceWarning, EvidenceError, LearningError, NotFittedError
 from mmgraph.networks.dynamic.factorial_hidden_markov_model import FactorialHiddenMarkovModel
 from tests.inference.exact.chain.enumerated_paths import drawn_chains, enumerated, joint
 
@@ -129,6 +129,17 @@ def test_learning_finds_what_drew_the_rows():
     ]
     assert max(agreement) > 0.99
     assert fitted.log_likelihood(rows) > model.log_likelihood(rows)
+
+
+@pytest.mark.filterwarnings("ignore:expectation", "ignore:no step")
+def test_many_chains_are_answered_by_mean_field():
+    model = drawn_model(0, (4,) * 12, 3)
+    rows, path = model.sample(5)
+    assert not model.exact
+    with pytest.warns(ConvergenceWarning, match="the rows is at its floor"):
+        model.fit([rows], start="current", iterations=2)
+    assert model.posterior(rows)["chain11"].shape == (5, 4)
+    assert model.filter().step(rows[0]).keys() == path.keys()
 
 
 def test_a_filter_goes_on_from_its_file(tmp_path):

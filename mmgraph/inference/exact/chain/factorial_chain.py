@@ -15,9 +15,7 @@ from mmgraph.inference.exact.chain.dense_kernels import log_forward_backward
 from mmgraph.inference.exact.chain.factorial_kernels import (
     decode,
     filter_forward,
-    predict,
     smooth_backward,
-    weigh,
 )
 
 MOST_STATES = 2**16
@@ -116,23 +114,6 @@ class FactorialChain:
         """
         filtered, _, log_norms = self._forward(log_densities, name)
         return filtered, log_norms
-
-    def stepped(
-        self,
-        probabilities: Float64[np.ndarray, " joint"] | None,
-        log_densities: Float64[np.ndarray, " joint"],
-    ) -> tuple[Float64[np.ndarray, " joint"], float]:
-        """Filter one step further from its predecessor's probabilities (None: it is the first).
-
-        Returns the probabilities and the log-density of the row, ``-inf`` if it is impossible.
-        """
-        predicted = self.start
-        if probabilities is not None:
-            stages = np.empty((len(self.sizes) + 1, len(self.start)))
-            predict(probabilities, stages, self.tables, self.sizes)
-            predicted = stages[-1]
-        filtered = np.zeros_like(self.start)
-        return filtered, float(weigh(predicted, np.array(log_densities), filtered))
 
     def smoothed(
         self, log_densities: Float64[np.ndarray, "steps joint"], name: str = "the sequence"

@@ -231,6 +231,13 @@ class AdditiveGaussianEmission(Emission):
         parts = np.split(table, np.cumsum(self.sizes)[:-1])
         return type(self)(parts, matrix, self.covariance, self.floor)
 
+    def floored_states(self) -> list[int]:
+        """As :meth:`Emission.floored_states`: the first for all, which share the covariance."""
+        if not self.floor.all():
+            return []
+        scaled = self.covariance_matrix / np.sqrt(np.outer(self.floor, self.floor))
+        return [0] if np.linalg.eigvalsh(scaled)[0] <= 1.001 else []
+
     def sample(
         self, states: np.ndarray, generator: np.random.Generator
     ) -> Float64[np.ndarray, "steps features"]:

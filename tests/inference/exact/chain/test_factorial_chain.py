@@ -44,19 +44,6 @@ def test_answers_equal_those_of_all_paths(seed, shape, spread):
     np.testing.assert_array_equal(path, truth.paths[truth.scores.argmax()])
 
 
-def test_a_step_at_a_time_equals_filtering():
-    generator = np.random.default_rng(0)
-    starts, transitions = drawn_chains(generator, (3, 2))
-    log_densities = generator.normal(size=(20, 6))
-    chain = FactorialChain(joint(starts), transitions)
-    filtered, log_norms = chain.filtered(log_densities)
-    probabilities = None
-    for t in range(20):
-        probabilities, log_density = chain.stepped(probabilities, log_densities[t])
-        np.testing.assert_allclose(probabilities, filtered[t], atol=1e-15)
-        assert log_density == pytest.approx(log_norms[t])
-
-
 def test_impossible_rows_and_wrong_shapes_are_named():
     chain = FactorialChain(np.array([1.0, 0.0]), [np.eye(2)])
     rows = np.zeros((5, 2))
