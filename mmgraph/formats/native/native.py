@@ -51,6 +51,7 @@ GRAPH_KINDS: dict[str, type[FactorGraph]] = {
 
 PREDICTORS = {
     "Bayesian network classifier": "mmgraph.predictors.stored.network_classifiers",
+    "command recogniser": "mmgraph.sequences.commands.stored",
     "deep classifier": "mmgraph.predictors.stored.deep.deep_classifiers",
     "hybrid classifier": "mmgraph.predictors.stored.deep.hybrid_classifiers",
     "machine classifier": "mmgraph.predictors.stored.machine_classifiers",
