@@ -1,0 +1,137 @@
+"""Kalman filtering a step at a time, with a state that can be saved and read again."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+from mmgraph.graph.errors import EvidenceError, FormatError
+from mmgraph.graph.storage.whole_files import write_bytes
+from mmgraph.inference.gaussian.state_space.kernels import backward
+from mmgraph.inference.gaussian.state_space.parameters import SystemParameters
+from mmgraph.inference.gaussian.state_space.passes import run_forward
+from mmgraph.inference.gaussian.state_space.root_kernels import Recursion
+
+
+class GaussianState(NamedTuple):
+    """A normal distribution of a state."""
+
+    mean: Float64[np.ndarray, " states"]
+    covariance: Float64[np.ndarray, "states states"]
+
+
+class LinearStepFilter:
+    """The state of a linear Gaussian system given the rows so far, a row at a time.
+
+    Parameters
+    ----------
+    parameters : SystemParameters
+    lag : int
+        How many rows after a step its distribution is told (fixed-lag smoothing); so many steps are
+        remembered.
+
+    Attributes
+    ----------
+    steps : int
+        How many rows it has taken.
+    log_likelihood : float
+        Of those rows.
+    """
+
+    def __init__(self, parameters: SystemParameters, lag: int = 0) -> None:
+        self._system, mean, root = parameters.compiled()
+        self._states, self._features, self.lag = parameters.states, parameters.features, lag
+        empty = np.zeros((0, *root.shape))
+        self._arrays = {
+            "mean": mean,
+            "root": root,
+            "means": empty[:, 0],
+            "filtered": empty,
+            "gains": empty,
+            "rests": empty,
+        }
+        self.steps, self.log_likelihood = 0, 0.0
+
+    def step(self, row: object) -> GaussianState:
+        """Take a row, and return the distribution of the state at the lag before it.
+
+        While fewer rows than the lag have come, that is the distribution of the first step.
+
+        Parameters
+        ----------
+        row : array-like, shape (features,)
+            NaN is missing.
+
+        Raises
+        ------
+        EvidenceError
+            If it has other features, or one is infinite.
+        ZeroProbabilityError
+            If the row contradicts what is certain; the filter is then as it was.
+        """
+        cells = np.asarray(row, np.float64).reshape(-1)
+        if len(cells) != self._features or np.isinf(cells).any():
+            raise EvidenceError(f"a row has {self._features} finite cells, not {cells.tolist()}")
+        memory = self._arrays
+        start = self._system, memory["mean"], memory["root"]
+        taken = run_forward(start, cells[None, None], np.zeros(1, np.int64), 1, int(self.lag > 0))
+        added = taken.recursion._asdict() | {"means": taken.means[0]}
+        for name in ("means", "filtered", "gains", "rests"):
+            memory[name] = np.concatenate([memory[name], added[name]])[-self.lag - 1 :]
+        memory["mean"], memory["root"] = taken.next_means[0], taken.next_root
+        self.steps += 1
+        self.log_likelihood += float(taken.log_likelihoods[0])
+        mean, covariance = memory["means"][-1], memory["filtered"][-1]
+        if self.lag:
+            mean, covariance = self._smoothed()
+        return GaussianState(
+            mean[: self._states].copy(), covariance[: self._states, : self._states].copy()
+        )
+
+    def _smoothed(self) -> tuple[np.ndarray, np.ndarray]:
+        """The first remembered step given the others."""
+        memory = self._arrays
+        count = len(memory["means"])
+        place = np.arange(count)
+        recursion = Recursion(place, memory["filtered"], memory["gains"], memory["rests"])
+        means, covariances = (
+            np.empty((1, *memory["means"].shape)),
+            np.empty_like(recursion.filtered),
+        )
+        last = recursion.filtered[-1].copy()
+        backward(self._system, memory["means"][None], recursion, last, means, place, covariances)
+        return means[0, 0], covariances[place[0]]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what is remembered to a file; :meth:`load` goes on from it."""
+        from safetensors.numpy import save
+
+        counts = {"steps": np.array(self.steps), "total": np.array(self.log_likelihood)}
+        tensors = {**self._arrays, **counts}
+        write_bytes(path, save({n: np.ascontiguousarray(a) for n, a in tensors.items()}))
+
+    def load(self, path: str | os.PathLike[str]) -> LinearStepFilter:
+        """Go on from a file that a filter of the same system and lag wrote; returns itself.
+
+        Raises
+        ------
+        FormatError
+            If it is no such file.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            tensors = load_file(path)
+            arrays = {name: tensors[name] for name in self._arrays}
+            steps, total = int(tensors["steps"].item()), float(tensors["total"].item())
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise FormatError(f"{path} is no state of a filter: {error!r}") from None
+        fits = all(a.shape[-1:] == self._arrays[n].shape[-1:] for n, a in arrays.items())
+        if not fits or len(arrays["means"]) != min(steps, self.lag + 1):
+            raise FormatError(f"{path} is the state of another system, or of another lag")
+        self._arrays, self.steps, self.log_likelihood = arrays, steps, total
+        return self
