@@ -24,6 +24,8 @@ from mmgraph.cli.comparison.compare import compare
 from mmgraph.cli.interruption import Interrupted
 from mmgraph.cli.retrieval.index import index
 from mmgraph.cli.retrieval.search import search
+from mmgraph.cli.sequences.changepoints import changepoints
+from mmgraph.cli.sequences.detect import detect
 from mmgraph.cli.tables.learn import learn
 from mmgraph.cli.tables.new import new
 from mmgraph.cli.tables.predict import predict
@@ -87,6 +89,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "effect": effect,
     "index": index,
     "search": search,
+    "changepoints": changepoints,
+    "detect": detect,
     "datasets": runs.list_datasets,
 }
 for _name, _command in _COMMANDS.items():

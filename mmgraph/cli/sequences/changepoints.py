@@ -1,0 +1,107 @@
+"""The command that cuts a sequence where it changes: changepoints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmgraph.cli.common import (
+    JsonOption,
+    ReadOption,
+    print_json,
+    print_table,
+    print_written,
+    spread,
+)
+from mmgraph.cli.evidence import reading
+from mmgraph.cli.rows import check_table, lines_to, write_table
+from mmgraph.cli.sequences.columns import number_columns, text_columns
+from mmgraph.graph.errors import EvidenceError
+
+
+@dataclass(frozen=True)
+class CostOptions:
+    """Options that say what a segment costs, and a change."""
+
+    cost: Annotated[
+        str,
+        typer.Option(
+            help="l2, l1, gaussian, full_gaussian, poisson, categorical, trend, autoregressive, "
+            "rbf or cosine."
+        ),
+    ] = "l2"
+    penalty: Annotated[
+        float | None, typer.Option(help="What a change must gain; by default the criterion's, BIC.")
+    ] = None
+    changes: Annotated[
+        int | None, typer.Option(help="How many changes there are, instead of a penalty.")
+    ] = None
+    least_length: Annotated[
+        int | None, typer.Option(help="Rows of a segment at least; by default by the cost.")
+    ] = None
+    scale: Annotated[
+        str, typer.Option(help="What columns are divided by: none, noise or deviation.")
+    ] = "none"
+
+
+@spread
+def changepoints(
+    rows: Annotated[Path, typer.Argument(help="A CSV, TSV or Parquet file, a row a step.")],
+    options: CostOptions,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="NAME,NAME,…: what is looked at; by default all but the time."),
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="A column of times, which segments are told in.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="A table (.csv, .csv.gz, .parquet) of the segments.")
+    ] = None,
+    read: ReadOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Cut a sequence into segments at the least cost, exactly.
+
+    Rows are counted from 0, and a segment ends before the row that is its end. Empty cells are
+    missing.
+
+    Example: mmgraph changepoints walk.csv --time seconds --scale noise
+    """
+    import numpy as np
+
+    from mmgraph.data.tables import open_table
+    from mmgraph.sequences.changepoints.changepoints import changepoints as find_changepoints
+
+    check_table(output)
+    table = open_table(rows, **reading(read))
+    named = [name.strip() for name in columns.split(",")] if columns else list(table.columns)
+    names = [name for name in named if columns or name != time]
+    values: Any
+    if options.cost == "categorical":
+        values = np.array(list(text_columns(table, names).values())).T
+    else:
+        values = np.array(list(number_columns(table, names).values())).T
+    times = number_columns(table, [time])[time] if time is not None else None
+    found = find_changepoints(values, **asdict(options))
+    begins, ends = found.segments.T
+    segments: dict[str, list[Any]] = {"begin": begins.tolist(), "end": ends.tolist()}
+    if times is not None:
+        if np.isnan(times).any():
+            raise EvidenceError(
+                f"{rows}: the time of row {int(np.isnan(times).argmax())} is missing"
+            )
+        segments |= {"begin_time": times[begins].tolist(), "last_time": times[ends - 1].tolist()}
+    record = {"rows": str(rows), "cost": found.cost, "penalty": found.penalty}
+    if output is not None:
+        count = write_table(output, [segments])
+        print_written(
+            as_json, {**record, "output": str(output)}, f"wrote {lines_to(count, output)}"
+        )
+    elif as_json:
+        print_json({**record, "boundaries": found.boundaries.tolist(), "segments": segments})
+    else:
+        print_table(list(segments), list(zip(*segments.values(), strict=True)))

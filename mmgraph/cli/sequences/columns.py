@@ -1,0 +1,46 @@
+"""Columns of tables that stand in the order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float64
+
+    from mmgraph.data.table import Table
+
+
+def number_columns(table: Table, names: Sequence[str]) -> dict[str, Float64[np.ndarray, " rows"]]:
+    """Return columns of numbers, NaN where missing; what is no number is an EvidenceError."""
+    import numpy as np
+
+    from mmgraph.data.column_codes import real_values
+    from mmgraph.graph.variable import Variable
+
+    def numbers(name: str, cells: Any, first: int) -> Any:
+        return real_values(Variable(name, family="gaussian"), [cells], table, first).numpy()
+
+    chunks = _chunks(table, names)
+    parts = {name: [np.empty(0)] for name in names}
+    for first, chunk in chunks:
+        for name in names:
+            parts[name].append(numbers(name, chunk[name], first))
+    return {name: np.concatenate(part) for name, part in parts.items()}
+
+
+def text_columns(table: Table, names: Sequence[str]) -> dict[str, list[str]]:
+    """Return columns as texts."""
+    cells: dict[str, list[str]] = {name: [] for name in names}
+    for _, chunk in _chunks(table, names):
+        for name in names:
+            cells[name] += [str(cell) for cell in chunk[name]]
+    return cells
+
+
+def _chunks(table: Table, names: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:
+    from mmgraph.data.table import CHUNK_ROWS
+
+    chunks = table.select(names).chunks(CHUNK_ROWS)
+    return [(i * CHUNK_ROWS, chunk) for i, chunk in enumerate(chunks)]

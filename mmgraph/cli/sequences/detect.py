@@ -1,0 +1,163 @@
+"""The command that finds events in recognised actions: detect."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmgraph.cli.common import (
+    JsonOption,
+    ReadOption,
+    list_written,
+    print_json,
+    print_table,
+    spread,
+)
+from mmgraph.cli.evidence import reading
+from mmgraph.cli.outputs import check_picture
+from mmgraph.cli.rows import check_table, write_table
+from mmgraph.cli.sequences.columns import number_columns, text_columns
+from mmgraph.graph.errors import EvidenceError, suggestion
+
+if TYPE_CHECKING:
+    from mmgraph.sequences.events.actions import Actions
+    from mmgraph.sequences.events.detection import EventProbabilities
+
+_COLUMNS = ("begin", "noticed", "end", "probability")
+_LABEL = "action"
+
+
+@dataclass(frozen=True)
+class TruthOptions:
+    """Options that say what events are compared with, and where that goes."""
+
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="True events: a table with columns 'begin' and 'end' in seconds."),
+    ] = None
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Seconds by which true events are longer at both sides.")
+    ] = 0.0
+    curve: Annotated[
+        Path | None,
+        typer.Option(help="A table of false alarms an hour, events found and delays by threshold."),
+    ] = None
+    picture: Annotated[
+        Path | None, typer.Option(help="The curve as a picture (.png, .svg or .pdf).")
+    ] = None
+
+    def check(self) -> None:
+        """Refuse files that could not be written, or for which there is nothing to compare."""
+        check_table(self.curve)
+        if self.picture is not None:
+            check_picture(self.picture)
+        for option, file in (("--curve", self.curve), ("--picture", self.picture)):
+            if file is not None and self.truth is None:
+                raise EvidenceError(f"{option} compares with true events, and there is no --truth")
+
+    def compare(self, told: EventProbabilities, options: dict[str, Any]) -> dict[str, Any]:
+        """Compare and write; return the columns of the curve, none without a truth."""
+        from mmgraph.data.tables import open_table
+        from mmgraph.plots.figures import save
+        from mmgraph.plots.sequences.detection_curve import draw_detection_curves
+        from mmgraph.sequences.events.detection_curve import detection_curve
+
+        if self.truth is None:
+            return {}
+        spans = number_columns(open_table(self.truth, **options), ["begin", "end"])
+        true = list(zip(spans["begin"], spans["end"], strict=True))
+        curve = detection_curve([told], [true], tolerance=self.tolerance)
+        if self.curve is not None:
+            write_table(self.curve, [curve.columns()])
+        if self.picture is not None:
+            save(draw_detection_curves({told.rule: curve}), self.picture)
+        return curve.columns()
+
+
+@spread
+def detect(
+    rules: Annotated[Path, typer.Argument(help="A .toml file of rules [[rule]].")],
+    actions: Annotated[
+        Path,
+        typer.Argument(
+            help="A CSV, TSV or Parquet file, a row a step: a column 'time' in seconds, and either "
+            "'action' or a column of probabilities for each action."
+        ),
+    ],
+    comparison: TruthOptions,
+    names: Annotated[
+        str | None,
+        typer.Option(
+            help="NAME,NAME,…: all labels that may stand in 'action'; by default those there."
+        ),
+    ] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="Which rule is an event; by default the last one.")
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(help="The probability from which on an event is noticed.")
+    ] = 0.5,
+    output: Annotated[
+        Path | None, typer.Option(help="A table (.csv, .csv.gz, .parquet) of the events.")
+    ] = None,
+    read: ReadOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find events in recognised actions by a rule, and compare them with true ones.
+
+    A rule is a sequence of actions with their durations and gaps, or rules combined: `lying within
+    2 s after standing, for at least 10 s`. Its probability at each step is exact.
+
+    Example: mmgraph detect rules.toml actions.csv --truth events.csv --picture curve.png
+    """
+    from mmgraph.sequences.events.detection import event_probabilities
+    from mmgraph.sequences.events.rules import read_rules
+
+    check_table(output)
+    comparison.check()
+    declared = read_rules(rules)
+    known = [one.name for one in declared]
+    wanted = known[-1] if rule is None else rule
+    if wanted not in known:
+        raise EvidenceError(f"{rules} has no rule '{wanted}'{suggestion(wanted, known)}")
+    options = reading(read)
+    told = event_probabilities(declared, _read_actions(actions, names, options))[wanted]
+    events = [asdict(event) for event in told.events(threshold)]
+    record: dict[str, Any] = {"rule": wanted, "hours": told.hours, "events": events}
+    if columns := comparison.compare(told, options):
+        record["curve"] = columns
+    if output is not None:
+        write_table(output, [{name: [event[name] for event in events] for name in _COLUMNS}])
+    if as_json:
+        print_json(record)
+    else:
+        print_table(_COLUMNS, [[event[name] for name in _COLUMNS] for event in events])
+        if columns:
+            print_table(list(columns), list(zip(*columns.values(), strict=True)))
+        list_written(
+            file for file in (output, comparison.curve, comparison.picture) if file is not None
+        )
+
+
+def _read_actions(path: Path, labels: str | None, options: dict[str, Any]) -> Actions:
+    """Read a table of labels or of probabilities over time."""
+    import numpy as np
+
+    from mmgraph.data.tables import open_table
+    from mmgraph.sequences.events.actions import Actions
+
+    table = open_table(path, **options)
+    times = number_columns(table, ["time"])["time"]
+    names = [name for name in table.columns if name != "time"]
+    try:
+        if _LABEL in names:
+            known = [label.strip() for label in labels.split(",")] if labels else ()
+            return Actions.of_labels(times, text_columns(table, [_LABEL])[_LABEL], known)
+        columns = number_columns(table, names)
+        probabilities = np.array(list(columns.values())).T.reshape(len(times), len(names))
+        return Actions(times, tuple(names), probabilities)
+    except EvidenceError as error:
+        raise EvidenceError(f"{path}: {error}") from None
