@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,25 +18,20 @@ from mmgraph.graph.errors import (
 )
 from mmgraph.learning.conditionals.em_records import EMReport
 from mmgraph.learning.dynamic.climbing import ClimbOptions, Progress, climb
+from mmgraph.learning.dynamic.emissions.choice import EmissionChoice, EmissionSpec
 from mmgraph.learning.dynamic.emissions.emission import Emission
 from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
-from mmgraph.learning.dynamic.emissions.named import emission_class
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
-from mmgraph.learning.dynamic.sequences import (
-    SequenceRows,
-    read_labels,
-    read_modalities,
-    read_sequences,
-)
+from mmgraph.learning.dynamic.sequences import SequenceRows, read_labels
 from mmgraph.learning.kept_steps import digest
+from mmgraph.networks.dynamic.chain_face import ChainFace
 from mmgraph.networks.dynamic.step_filter import StepFilter
 
-EmissionSpec = str | Emission | Mapping[str, "str | Emission"]
 _LEAST_VISITS = 1e-3
 """A state that is expected less often in all sequences together has not been visited."""
 
 
-class HiddenMarkovModel:
+class HiddenMarkovModel(ChainFace):
     """A Markov chain of hidden states that emit rows of numbers or categories.
 
     Sequences are arrays of shape ``(length, features)`` or lists of them, of any lengths; NaN is
@@ -90,20 +85,18 @@ class HiddenMarkovModel:
         self.labels = tuple(range(states)) if isinstance(states, int) else tuple(states)
         if not self.labels or len(set(self.labels)) < len(self.labels):
             raise GraphError(f"states are a number of them or distinct labels, not {states!r}")
-        if pseudo_counts < 0:
-            raise LearningError(f"pseudo-counts are not negative, as {pseudo_counts} is")
         self.states, self.emission, self.covariance = states, emission, covariance
         self.components, self.order, self.floor = components, order, floor
         self.pseudo_counts, self.random_state = pseudo_counts, random_state
-        for name in self._kinds().values():
-            if isinstance(name, str):
-                emission_class(name)
+        _ = self._choice  # says at once what is wrong
         self._parameters: HiddenChain | None = None
+        self._set: HiddenChain | None = None
         self.fit_report: EMReport | None = None
 
-    def _kinds(self) -> dict[str, str | Emission]:
-        """The emission of each modality; under the empty name where there is but one."""
-        return dict(self.emission) if isinstance(self.emission, Mapping) else {"": self.emission}
+    @property
+    def _choice(self) -> EmissionChoice:
+        names = ("covariance", "components", "order", "floor", "pseudo_counts")
+        return EmissionChoice(self.emission, *(getattr(self, name) for name in names))
 
     @property
     def parameters(self) -> HiddenChain:
@@ -148,7 +141,7 @@ class HiddenMarkovModel:
         """
         count = len(self.labels)
         before = self._parameters
-        made = emission if emission is not None else self._made_emission(arrays)
+        made = emission if emission is not None else self._choice.made(arrays, count)
         if made is None:
             if before is None:
                 raise LearningError("the emission has no parameters yet: give them too")
@@ -160,33 +153,8 @@ class HiddenMarkovModel:
             start = equal[0] if before is None else before.start
         if transition is None:
             transition = equal if before is None else before.transition
-        self._parameters = HiddenChain.checked(start, transition, made)
+        self._parameters = self._set = HiddenChain.checked(start, transition, made)
         return self
-
-    def _made_emission(self, arrays: Mapping[str, Any]) -> Emission | None:
-        if self.emission == "scores" and not arrays:
-            return emission_class("scores").restored({}, {"states": len(self.labels)})
-        if not arrays:
-            return None
-        if not isinstance(self.emission, str):
-            raise LearningError("of several modalities give emission=ModalityEmission({…})")
-        cls = emission_class(self.emission)
-        settings: dict[str, Any] = {}
-        if self.emission in ("gaussian", "mixture"):
-            settings["covariance"] = self.covariance
-        if self.emission == "mixture":
-            flat = dict(arrays)
-            for name in ("means", "covariances"):
-                if name in flat and not (name == "covariances" and self.covariance == "tied"):
-                    array = np.asarray(flat[name], np.float64)
-                    flat[name] = array.reshape(-1, *array.shape[2:])
-            arrays = flat
-        if self.emission == "autoregressive":
-            settings["order"] = self.order
-        if self.emission == "categorical":
-            settings["pseudo_counts"] = self.pseudo_counts
-            return cls(**arrays, **settings)
-        return cls.restored(dict(arrays), settings)
 
     def fit(
         self,
@@ -235,7 +203,11 @@ class HiddenMarkovModel:
             raise LearningError(f"start is 'data' or 'current', not {start!r}")
         first: list[HiddenChain] = []
         for restart in range(restarts if start == "data" else 1):
-            given = self.parameters if start == "current" else self._initial(read, codes, restart)
+            given = (
+                self.parameters
+                if start == "current"
+                else self._initial(sequences, read, codes, restart)
+            )
             first.append(given)
         emission = first[0].emission
         rows = np.concatenate([emission.prepared(part) for part in read.parts])
@@ -289,134 +261,23 @@ class HiddenMarkovModel:
                 ConvergenceWarning,
             )
 
-    def _initial(self, read: SequenceRows, codes: np.ndarray | None, restart: int) -> HiddenChain:
-        """First values of a restart."""
+    def _initial(
+        self, sequences: object, read: SequenceRows, codes: np.ndarray | None, restart: int
+    ) -> HiddenChain:
+        """First values of a restart; a topology that was set is kept."""
         count = len(self.labels)
         generator = np.random.default_rng([self.random_state, restart])
-        settings = {
-            "covariance": self.covariance,
-            "components": self.components,
-            "order": self.order,
-            "floor": self.floor,
-            "pseudo_counts": self.pseudo_counts,
-        }
-        rows = np.concatenate(read.parts)
-        parts: dict[str, Emission] = {}
-        column = 0
-        for name, kind in self._kinds().items():
-            if isinstance(kind, Emission):
-                parts[name] = kind
-                column += kind.features
-                continue
-            width = self._widths[name]
-            here = [part[:, column : column + width] for part in read.parts]
-            column += width
-            cls = emission_class(kind)
-            whole = np.concatenate([_prepared(kind, part, self.order) for part in here])
-            made = cls.initial(whole, count, generator, **settings)
-            if codes is not None:
-                weights = np.zeros((len(rows), count))
-                known = codes >= 0
-                weights[np.flatnonzero(known), codes[known]] = 1
-                made = made.updated(made.statistics(whole, weights))
-            parts[name] = made
-        emission = parts[""] if "" in parts else ModalityEmission(parts)
-        transition = np.full((count, count), 0.1 / count)
-        transition[np.diag_indices(count)] += 0.9
-        if self._parameters is not None and (self._parameters.transition == 0).any():
-            allowed = self._parameters.transition > 0  # a topology that was set is kept
-            transition = np.where(allowed, transition, 0)
-            transition /= transition.sum(1, keepdims=True)
-            begin = np.where(self._parameters.start > 0, 1.0, 0.0)
-            return HiddenChain(begin / begin.sum(), transition, emission)
-        return HiddenChain(np.full(count, 1 / count), transition, emission)
-
-    @property
-    def _widths(self) -> dict[str, int]:
-        return self.__dict__.setdefault("_feature_counts", {})
+        emission = self._choice.first(sequences, read, count, generator, codes)
+        start, transition = np.full(count, 1 / count), 0.9 * np.eye(count) + 0.1 / count
+        if self._set is not None:
+            start = np.where(self._set.start > 0, start, 0)
+            transition = np.where(self._set.transition > 0, transition, 0)
+        sums = transition.sum(1, keepdims=True)
+        return HiddenChain(start / start.sum(), transition / sums, emission)
 
     def _read(self, sequences: object) -> SequenceRows:
-        """Read sequences; what is learned from first says how many features there are."""
-        kinds = self._kinds()
-        widths: dict[str, int | None] = dict.fromkeys(kinds)
-        if self._parameters is not None:
-            emission = self._parameters.emission
-            parts = emission.parts if isinstance(emission, ModalityEmission) else {"": emission}
-            widths = {name: part.features for name, part in parts.items()}
-        if isinstance(self.emission, Mapping):
-            if not isinstance(sequences, Mapping):
-                raise LearningError(
-                    f"of several modalities ({', '.join(kinds)}) sequences are a mapping"
-                )
-            if self._parameters is None:
-                for name, given in sequences.items():
-                    if name in widths and given is not None:
-                        listed = given if isinstance(given, list | tuple) else [given]
-                        some = next((s for s in listed if s is not None), None)
-                        if some is not None:
-                            widths[name] = read_sequences([some]).parts[0].shape[1]
-            read = read_modalities(sequences, widths)
-        else:
-            read = read_sequences(sequences, widths[""])
-            widths = {"": read.parts[0].shape[1]}
-        self._widths.update({n: w for n, w in widths.items() if w is not None})
-        return read
-
-    def log_likelihood(self, sequences: object) -> Any:
-        """Return log P of each sequence, ``(sequences,)``; ``-inf`` of impossible ones."""
-        read, densities = self._densities(sequences)
-        totals = self.parameters.chain.log_likelihoods(densities, read.lengths)
-        return float(totals[0]) if read.single else totals
-
-    def _densities(self, sequences: object) -> tuple[SequenceRows, Any]:
-        parameters = self.parameters
-        read = self._read(sequences)
-        rows = np.concatenate([parameters.emission.prepared(part) for part in read.parts])
-        return read, parameters.densities(rows, None)
-
-    def posterior(self, sequences: object) -> Any:
-        """Return the distribution of the state at each step, ``(length, states)``, of each
-        sequence.
-
-        Raises
-        ------
-        ZeroProbabilityError
-            If a sequence is impossible: which one, and from which step on.
-        """
-        read, densities = self._densities(sequences)
-        marginals, _ = self.parameters.chain.marginals(densities, read.lengths)
-        return read.answer(np.split(marginals, np.cumsum(read.lengths)[:-1]))
-
-    def predict(self, sequences: object) -> Any:
-        """Return the most probable path of states of each sequence, by label.
-
-        Raises
-        ------
-        ZeroProbabilityError
-            As :meth:`posterior`.
-        """
-        read, densities = self._densities(sequences)
-        path, _ = self.parameters.chain.best_paths(densities, read.lengths)
-        named = np.array(self.labels)[path]
-        return read.answer(np.split(named, np.cumsum(read.lengths)[:-1]))
-
-    def score(self, sequences: object, y: object = None) -> float:
-        """Return the mean log-likelihood of a step."""
-        read, densities = self._densities(sequences)
-        total = self.parameters.chain.log_likelihoods(densities, read.lengths).sum()
-        return float(total) / sum(read.lengths)
-
-    def forecast(self, sequences: object, steps: int = 1) -> Any:
-        """Return the distributions of the states that follow each sequence, ``(steps, states)``."""
-        last = [part[-1] for part in _listed_answers(self.posterior(sequences))]
-        ahead = []
-        for chances in last:
-            rows = []
-            for _ in range(steps):
-                chances = chances @ self.parameters.transition
-                rows.append(chances)
-            ahead.append(np.array(rows).reshape(steps, -1))
-        return self._read(sequences).answer(ahead)
+        emission = None if self._parameters is None else self._parameters.emission
+        return self._choice.read(sequences, emission)
 
     def filter(self, lag: int = 0, state: Path | str | None = None) -> StepFilter:
         """Return a filter that takes rows one by one, perhaps from where ``state`` left off."""
@@ -480,17 +341,5 @@ def _has_hidden_parts(emission: Emission) -> bool:
     return any(part.kind == "mixture" for part in parts)
 
 
-def _prepared(kind: str, part: np.ndarray, order: int) -> np.ndarray:
-    if kind != "autoregressive":
-        return np.ascontiguousarray(part)
-    from mmgraph.learning.dynamic.emissions.autoregressive import lagged
-
-    return lagged(part, order)
-
-
 def _listed(labels: Sequence[Any]) -> str:
     return ", ".join(map(str, labels[:5])) + (", …" if len(labels) > 5 else "")
-
-
-def _listed_answers(answers: Any) -> list[np.ndarray]:
-    return answers if isinstance(answers, list) else [answers]

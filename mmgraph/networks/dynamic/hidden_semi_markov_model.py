@@ -11,12 +11,13 @@ from jaxtyping import Float64
 
 from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.learning.dynamic.durations import Durations, count_segments
+from mmgraph.learning.dynamic.emissions.choice import EmissionSpec
 from mmgraph.learning.dynamic.emissions.emission import Emission
 from mmgraph.learning.dynamic.hidden_chain import normalised
 from mmgraph.learning.dynamic.segment_chain import SegmentChain, segment_chain
 from mmgraph.learning.dynamic.sequences import SequenceRows
 from mmgraph.networks.dynamic.duration_filter import DurationFilter, lagged
-from mmgraph.networks.dynamic.hidden_markov_model import EmissionSpec, HiddenMarkovModel
+from mmgraph.networks.dynamic.hidden_markov_model import HiddenMarkovModel
 
 
 class HiddenSemiMarkovModel(HiddenMarkovModel):
@@ -76,8 +77,8 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
         """The transitions that are possible, equally likely: what was set, or all to others."""
         count = len(self.labels)
         table = 1.0 - np.eye(count) if count > 1 else np.ones((1, 1))
-        if self._parameters is not None:
-            table = (self._parameters.transition > 0).astype(float)
+        if self._set is not None:
+            table = (self._set.transition > 0).astype(float)
         return table / table.sum(1, keepdims=True)
 
     @property
@@ -147,13 +148,14 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
             self.right_censored,
         )
         self._parameters: Any = made
+        self._set: Any = made
         return self
 
     def _initial(  # type: ignore[override]
-        self, read: SequenceRows, codes: np.ndarray | None, restart: int
+        self, sequences: object, read: SequenceRows, codes: np.ndarray | None, restart: int
     ) -> SegmentChain:
         """First values of a restart; of labels their counts."""
-        start, _, emission = super()._initial(read, codes, restart)
+        start, _, emission = super()._initial(sequences, read, codes, restart)
         transition, durations = self._possible(), self._new_durations(codes is not None)
         made = SegmentChain(
             start, transition, emission, durations, self.left_censored, self.right_censored
@@ -196,20 +198,6 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
             return read.answer(lagged(chain, densities, read.lengths, lag))
         return read.answer(chain.filtered(densities, read.lengths))
 
-    def sample_paths(self, sequences: object, count: int, random_state: int | None = None) -> Any:
-        """Return paths drawn given each sequence, ``(count, length)``, by label.
-
-        Raises
-        ------
-        ZeroProbabilityError
-            As :meth:`posterior`.
-        """
-        read, densities = self._densities(sequences)
-        seed = self.random_state if random_state is None else random_state
-        generator = np.random.default_rng(seed)
-        drawn = self.parameters.chain.sample_paths(densities, read.lengths, count, generator)
-        return read.answer([np.array(self.labels)[paths] for paths in drawn])
-
     def forecast(self, sequences: object, steps: int = 1) -> Any:
         """Return the distributions of the states that follow each sequence, ``(steps, states)``."""
         read, densities = self._densities(sequences)
@@ -246,7 +234,7 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
     def stored(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what the model is made of: JSON values, and arrays by name."""
         parameters = self.parameters
-        kinds = {n: k if isinstance(k, str) else k.kind for n, k in self._kinds().items()}
+        kinds = {n: k if isinstance(k, str) else k.kind for n, k in self._choice.kinds.items()}
         settings = self.get_params() | {"states": list(self.labels), "emission": kinds}
         settings["longest"] = parameters.durations.longest.tolist()
         return {"settings": settings, "parameters": parameters.settings()}, parameters.arrays()

@@ -192,6 +192,28 @@ def best_path(transposed, scores, begins, last, path):
 
 
 @compiled
+def drawn_path(transition, filtered, begins, uniform, last, path):
+    """Write a path through a piece that :func:`forward` filtered, drawn backwards; as best_path."""
+    steps, states = filtered.shape
+    weights = np.empty(states)
+    for t in range(steps - 1, -1, -1):
+        total = 0.0
+        for k in range(states):
+            weights[k] = filtered[t, k] if last < 0 else filtered[t, k] * transition[k, last]
+            total += weights[k]
+        aim, reached, choice = uniform[t] * total, 0.0, -1
+        for k in range(states):
+            reached += weights[k]
+            if weights[k] > 0.0:
+                choice = k
+                if reached >= aim:
+                    break
+        path[t] = choice
+        last = -1 if begins[t] else choice
+    return last
+
+
+@compiled
 def log_forward_backward(start, transition, logs, marginals, pairs):
     """Smooth one sequence in the log domain; return its log-likelihood.
 

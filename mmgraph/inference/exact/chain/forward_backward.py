@@ -15,6 +15,7 @@ from mmgraph.inference.exact.chain.dense_kernels import (
     backward,
     best_path,
     best_scores,
+    drawn_path,
     forward,
     log_forward_backward,
 )
@@ -205,6 +206,36 @@ class Chain(NamedTuple):
                 best_scores(*logs, piece, steps.begins[part], messages[number])
             last = best_path(transposed, piece, steps.begins[part], last, path[part])
         return path, ends
+
+    def sample_paths(
+        self,
+        densities: LogDensities,
+        lengths: Sequence[int],
+        count: int,
+        generator: np.random.Generator,
+    ) -> list[Int64[np.ndarray, "count length"]]:
+        """Return independent draws of the states of each sequence, given all of it.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            As :meth:`smooth`.
+        """
+        steps = Steps(lengths)
+        run = _Pass(self, densities, steps, stored=True)
+        try:
+            run.filtered()
+        except _Impossible as error:
+            raise error.named() from None
+        paths = np.empty((count, steps.total), np.int64)
+        for path in paths:
+            uniform, last = generator.random(steps.total), -1
+            for part, (_, filtered) in zip(run.pieces[::-1], run.arrays[::-1], strict=True):
+                begins = steps.begins[part]
+                last = drawn_path(
+                    self.transition, filtered, begins, uniform[part], last, path[part]
+                )
+        return np.split(paths, steps.ends[:-1], axis=1)
 
 
 class _Impossible(Exception):

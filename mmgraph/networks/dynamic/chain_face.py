@@ -1,0 +1,131 @@
+"""What models of one hidden chain answer about sequences."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mmgraph.graph.variable import Variable
+from mmgraph.learning.dynamic.hidden_chain import HiddenChain
+from mmgraph.learning.dynamic.sequences import SequenceRows
+from mmgraph.networks.dynamic.face_answers import FaceAnswers
+
+
+class ChainFace(FaceAnswers):
+    """Answers of a model whose ``parameters`` have a chain and an emission.
+
+    Sequences are as of :class:`~mmgraph.networks.dynamic.hidden_markov_model.HiddenMarkovModel`.
+    """
+
+    labels: tuple[Any, ...]
+    emission: Any
+    random_state: int
+
+    @property
+    @abstractmethod
+    def parameters(self) -> HiddenChain:
+        """Start, transition and emission."""
+
+    @abstractmethod
+    def _read(self, sequences: object) -> SequenceRows:
+        """Read sequences, modalities side by side."""
+
+    def log_likelihood(self, sequences: object) -> Any:
+        """Return log P of each sequence, ``(sequences,)``; ``-inf`` of impossible ones."""
+        read, densities = self._densities(sequences)
+        totals = self.parameters.chain.log_likelihoods(densities, read.lengths)
+        return float(totals[0]) if read.single else totals
+
+    def _densities(self, sequences: object) -> tuple[SequenceRows, Any]:
+        parameters = self.parameters
+        read = self._read(sequences)
+        rows = np.concatenate([parameters.emission.prepared(part) for part in read.parts])
+        return read, parameters.densities(rows, None)
+
+    def posterior(self, sequences: object) -> Any:
+        """Return the distribution of the state at each step, ``(length, states)``, of each
+        sequence.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            If a sequence is impossible: which one, and from which step on.
+        """
+        read, densities = self._densities(sequences)
+        marginals, _ = self.parameters.chain.marginals(densities, read.lengths)
+        return read.answer(np.split(marginals, np.cumsum(read.lengths)[:-1]))
+
+    def predict(self, sequences: object) -> Any:
+        """Return the most probable path of states of each sequence, by label.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            As :meth:`posterior`.
+        """
+        read, densities = self._densities(sequences)
+        path, _ = self.parameters.chain.best_paths(densities, read.lengths)
+        named = np.array(self.labels)[path]
+        return read.answer(np.split(named, np.cumsum(read.lengths)[:-1]))
+
+    def sample_paths(self, sequences: object, count: int, random_state: int | None = None) -> Any:
+        """Return paths drawn given each sequence, ``(count, length)``, by label.
+
+        Raises
+        ------
+        ZeroProbabilityError
+            As :meth:`posterior`.
+        """
+        read, densities = self._densities(sequences)
+        seed = self.random_state if random_state is None else random_state
+        drawn = self.parameters.chain.sample_paths(
+            densities, read.lengths, count, np.random.default_rng(seed)
+        )
+        return read.answer([np.array(self.labels)[paths] for paths in drawn])
+
+    def _hidden(self) -> dict[str, Variable]:
+        return {"state": Variable("state", self.labels)}
+
+    def _modalities(self) -> tuple[str, ...]:
+        return tuple(self.emission) if isinstance(self.emission, Mapping) else ()
+
+    def _decoded_paths(
+        self, sequences: Any
+    ) -> tuple[list[dict[str, np.ndarray]], np.ndarray, bool]:
+        read, densities = self._densities(sequences)
+        path, weights = self.parameters.chain.best_paths(densities, read.lengths)
+        parts = np.split(path, np.cumsum(read.lengths)[:-1])
+        return [{"state": part} for part in parts], weights, True
+
+    def _drawn_paths(
+        self, sequences: Any, draws: int, generator: np.random.Generator
+    ) -> list[dict[str, np.ndarray]]:
+        read, densities = self._densities(sequences)
+        chain = self.parameters.chain
+        drawn = chain.sample_paths(densities, read.lengths, draws, generator)
+        return [{"state": paths} for paths in drawn]
+
+    def score(self, sequences: object, y: object = None) -> float:
+        """Return the mean log-likelihood of a step."""
+        read, densities = self._densities(sequences)
+        total = self.parameters.chain.log_likelihoods(densities, read.lengths).sum()
+        return float(total) / sum(read.lengths)
+
+    def forecast(self, sequences: object, steps: int = 1) -> Any:
+        """Return the distributions of the states that follow each sequence, ``(steps, states)``."""
+        last = [part[-1] for part in _listed_answers(self.posterior(sequences))]
+        ahead = []
+        for chances in last:
+            rows = []
+            for _ in range(steps):
+                chances = chances @ self.parameters.transition
+                rows.append(chances)
+            ahead.append(np.array(rows).reshape(steps, -1))
+        return self._read(sequences).answer(ahead)
+
+
+def _listed_answers(answers: Any) -> list[np.ndarray]:
+    return answers if isinstance(answers, list) else [answers]

@@ -1,0 +1,162 @@
+"""The questions of ``mm.query`` and its sisters, answered by models with faces of their own."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
+from mmgraph.graph.variable import Variable
+from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.exact.chain.pieces import Steps
+from mmgraph.inference.exact.slices.answers import padded
+from mmgraph.inference.posterior import Moments
+from mmgraph.inference.samples import Samples
+from mmgraph.inference.sequence_model import SequenceModel, SequencePosterior
+
+ROWS = "rows"
+"""What evidence calls the sequences of a model that has no modalities."""
+
+
+class FaceAnswers(SequenceModel):
+    """A model that answers by ``posterior``, ``predict``, ``log_likelihood`` and ``sample_paths``.
+
+    Evidence is a mapping of modality to sequences, of ``"rows"`` to them where there are no
+    modalities; the hidden variables are ``"state"``, or the chains by name.
+    """
+
+    @abstractmethod
+    def _hidden(self) -> dict[str, Variable]:
+        """The hidden variables."""
+
+    @abstractmethod
+    def _modalities(self) -> tuple[str, ...]:
+        """The modalities; none where there is but one emission."""
+
+    def _sequences(self, evidence: object) -> Any:
+        """Evidence as the methods of the model take sequences: always in lists."""
+        if not isinstance(evidence, Mapping):
+            raise EvidenceError(
+                "evidence of sequences is a mapping of "
+                f"{', '.join(self._modalities()) or repr(ROWS)} to them"
+            )
+        known = self._modalities() or (ROWS,)
+        for name in evidence:
+            if name not in known:
+                hint = suggestion(name, known)
+                raise UnknownVariableError(f"no modality is called {name!r}{hint}")
+        listed = {n: s if isinstance(s, list | tuple) else [s] for n, s in evidence.items()}
+        if self._modalities():
+            return {n: None if s == [None] else list(s) for n, s in listed.items()}
+        if ROWS not in listed:
+            raise EvidenceError(f"evidence has no {ROWS!r}")
+        return list(listed[ROWS])
+
+    def _asked(self, variables: Sequence[str] | None) -> list[str]:
+        hidden = self._hidden()
+        names = list(hidden if variables is None else variables)
+        for name in names:
+            if name not in hidden:
+                raise UnknownVariableError(
+                    f"no hidden variable is called {name!r}{suggestion(name, hidden)}"
+                )
+        return names
+
+    def _over_time(self, names: Sequence[str], steps: Steps) -> dict[str, Variable]:
+        longest, hidden = int(steps.lengths.max()), self._hidden()
+        return {n: Variable(n, hidden[n].states, (longest,)) for n in names}
+
+    def answer_query(
+        self, evidence: object, variables: Sequence[str] | None, method: str, **options: Any
+    ) -> SequencePosterior:
+        """As :func:`mmgraph.query`."""
+        began = time.perf_counter()
+        names, sequences = self._asked(variables), self._sequences(evidence)
+        found: Any = self.posterior(sequences, **options)  # type: ignore[attr-defined]
+        by_name = [f if isinstance(f, Mapping) else {next(iter(self._hidden())): f} for f in found]
+        first = next(iter(self._hidden()))
+        steps = Steps([len(part[first]) for part in by_name])
+        marginals = {n: padded(steps, np.concatenate([part[n] for part in by_name])) for n in names}
+        totals = self.log_likelihood(sequences)  # type: ignore[attr-defined]
+        exact = getattr(found[0], "exact", True)
+        return SequencePosterior(
+            self._over_time(list(self._hidden()), steps),
+            Moments(marginals),
+            torch.from_numpy(np.atleast_1d(totals)),
+            method=getattr(found[0], "method", "chain"),
+            exact=exact,
+            seconds=time.perf_counter() - began,
+            approximation="exact" if exact else "lower bound",
+            lengths=tuple(int(n) for n in steps.lengths),
+        )
+
+    def answer_map_query(
+        self, evidence: object, variables: Sequence[str] | None, method: str, **options: Any
+    ) -> Assignment:
+        """As :func:`mmgraph.map_query`."""
+        began = time.perf_counter()
+        names, sequences = self._asked(variables), self._sequences(evidence)
+        paths, weights, exact = self._decoded_paths(sequences)
+        steps = Steps([len(path[next(iter(path))]) for path in paths])
+        codes = {n: padded(steps, np.concatenate([p[n] for p in paths]), -1) for n in names}
+        return Assignment(
+            codes,
+            self._over_time(names, steps),
+            torch.from_numpy(weights),
+            method="chain",
+            exact=exact,
+            seconds=time.perf_counter() - began,
+        )
+
+    @abstractmethod
+    def _decoded_paths(
+        self, sequences: Any
+    ) -> tuple[list[dict[str, np.ndarray]], Float[np.ndarray, " sequences"], bool]:
+        """The best path of every sequence by hidden variable, in indices; its log-probability; and
+        whether no better one exists.
+        """
+
+    def answer_sample(
+        self,
+        draws: int,
+        evidence: object,
+        generator: torch.Generator | None,
+        method: str,
+        **options: Any,
+    ) -> Samples:
+        """As :func:`mmgraph.sample`: paths of the hidden variables given the sequences."""
+        sequences = self._sequences(evidence)
+        seed = int(torch.randint(2**62, (1,), generator=generator).item())
+        drawn = self._drawn_paths(sequences, draws, np.random.default_rng(seed))
+        names = list(self._hidden())
+        steps = Steps([paths[names[0]].shape[1] for paths in drawn])
+        codes = {
+            n: padded(steps, np.concatenate([p[n].T for p in drawn]), -1)
+            .transpose(1, 2)
+            .contiguous()
+            for n in names
+        }
+        over_time = self._over_time(names, steps)
+        if len(drawn) == 1:
+            return Samples(over_time, {n: t[0] for n, t in codes.items()})
+        return Samples(over_time, codes, len(drawn))
+
+    @abstractmethod
+    def _drawn_paths(
+        self, sequences: Any, draws: int, generator: np.random.Generator
+    ) -> list[dict[str, np.ndarray]]:
+        """Drawn paths of every sequence, ``(draws, length)`` by hidden variable, in indices."""
+
+    def answer_log_partition(
+        self, evidence: object, method: str, **options: Any
+    ) -> Float[Tensor, " rows"]:
+        """As :func:`mmgraph.log_partition`."""
+        totals = self.log_likelihood(self._sequences(evidence))  # type: ignore[attr-defined]
+        return torch.from_numpy(np.atleast_1d(totals))
