@@ -225,7 +225,7 @@ class HiddenMarkovModel(ChainFace):
             lambda restart: first[restart],
             lambda p: p.ascend(rows, lengths, codes, self.pseudo_counts),
             options,
-            HiddenChain.arrays,
+            lambda chain: chain.arrays(),
             emission_of(first[0]),
             len(rows),
         )

@@ -53,6 +53,17 @@ def test_em_never_falls(drawn, kind, smoothing):
     assert not learned.transition.diagonal().any()
 
 
+@pytest.mark.filterwarnings("ignore:expectation maximisation ended")
+def test_a_fit_goes_on_from_its_checkpoint(drawn, tmp_path):
+    model = HiddenSemiMarkovModel(3, durations="poisson", longest=12)
+    whole = model.fit(drawn[0], iterations=4).fit_report.objectives
+    model.fit(drawn[0], iterations=2, checkpoint=tmp_path / "state")
+    assert (
+        model.fit(drawn[0], iterations=4, checkpoint=tmp_path / "state").fit_report.objectives
+        == whole
+    )
+
+
 @pytest.mark.parametrize("kind", ["table", "negative_binomial", "gamma"])
 def test_labels_give_counts(drawn, kind):
     sequences, labels = drawn
