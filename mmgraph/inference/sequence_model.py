@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -38,6 +38,7 @@ class SequenceModel(ABC):
     """
 
     methods: tuple[str, ...] = ("chain",)
+    file_kind: ClassVar[str] = "sequence model"
 
     def check_method(self, question: str, method: str, device: str) -> None:
         """Raise MmgraphError if the model has no such method, or it does not run there."""

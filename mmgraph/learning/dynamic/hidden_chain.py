@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -13,6 +13,7 @@ from mmgraph.inference.exact.chain.forward_backward import Chain, Counts
 from mmgraph.inference.exact.chain.pieces import LogDensities
 from mmgraph.learning.dynamic.climbing import Ascent
 from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
+from mmgraph.learning.dynamic.emissions.named import emission_class
 
 _TOLERANCE = 1e-6
 """How far the sum of given probabilities may lie from one."""
@@ -125,11 +126,21 @@ class HiddenChain(NamedTuple):
         inside = {f"emission/{n}": a for n, a in self.emission.parameters().items()}
         return {"start": self.start, "transition": self.transition, **inside}
 
+    def settings(self) -> dict[str, Any]:
+        """Return what else the parameters are made of, as JSON values."""
+        return {"emission": [self.emission.kind, self.emission.settings()]}
+
     def restored(self, arrays: Mapping[str, np.ndarray]) -> HiddenChain:
         """Return the parameters that arrays are, of an emission with the settings of this one."""
-        inside = {n[9:]: a for n, a in arrays.items() if n.startswith("emission/")}
-        emission = type(self.emission).restored(inside, self.emission.settings())
-        return HiddenChain(arrays["start"], arrays["transition"], emission)
+        return hidden_chain(self.settings(), arrays)
+
+
+def hidden_chain(settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> HiddenChain:
+    """Return what :meth:`HiddenChain.settings` and :meth:`HiddenChain.arrays` describe."""
+    kind, inner = settings["emission"]
+    inside = {n[9:]: a for n, a in arrays.items() if n.startswith("emission/")}
+    emission = emission_class(kind).restored(inside, inner)
+    return HiddenChain(arrays["start"], arrays["transition"], emission)
 
 
 def normalised(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from jaxtyping import Float64
@@ -21,7 +21,7 @@ from mmgraph.learning.dynamic.climbing import ClimbOptions, Progress, climb
 from mmgraph.learning.dynamic.emissions.choice import EmissionChoice, EmissionSpec
 from mmgraph.learning.dynamic.emissions.emission import Emission
 from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
-from mmgraph.learning.dynamic.hidden_chain import HiddenChain
+from mmgraph.learning.dynamic.hidden_chain import HiddenChain, hidden_chain
 from mmgraph.learning.dynamic.sequences import SequenceRows, read_labels
 from mmgraph.learning.kept_steps import digest
 from mmgraph.networks.dynamic.chain_face import ChainFace
@@ -300,6 +300,26 @@ class HiddenMarkovModel(ChainFace):
             path[t] = min(np.searchsorted(table.cumsum(), uniform[t]), len(start) - 1)
             table = transition[path[t]]
         return emission.sample(path, generator), np.array(self.labels)[path]
+
+    def stored(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what the model is made of: JSON values, and arrays by name."""
+        parameters = self.parameters
+        kinds = {n: k if isinstance(k, str) else k.kind for n, k in self._choice.kinds.items()}
+        settings = self.get_params() | {"emission": kinds}
+        if not isinstance(self.states, int):
+            settings["states"] = list(self.labels)
+        return {"settings": settings, "parameters": parameters.settings()}, parameters.arrays()
+
+    @classmethod
+    def restored(cls, document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the model that :meth:`stored` describes."""
+        settings = dict(document["settings"])
+        kinds = settings.pop("emission")
+        model = cls(emission=kinds.get("", kinds), **settings)
+        model._parameters = cls._chain_of(document["parameters"], arrays)
+        return model
+
+    _chain_of: ClassVar[Callable[..., HiddenChain]] = staticmethod(hidden_chain)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings by name."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from jaxtyping import Float64
@@ -233,20 +233,11 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
 
     def stored(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what the model is made of: JSON values, and arrays by name."""
-        parameters = self.parameters
-        kinds = {n: k if isinstance(k, str) else k.kind for n, k in self._choice.kinds.items()}
-        settings = self.get_params() | {"states": list(self.labels), "emission": kinds}
-        settings["longest"] = parameters.durations.longest.tolist()
-        return {"settings": settings, "parameters": parameters.settings()}, parameters.arrays()
+        document, arrays = super().stored()
+        document["settings"]["longest"] = self.parameters.durations.longest.tolist()
+        return document, arrays
 
-    @classmethod
-    def restored(cls, document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
-        """Return the model that :meth:`stored` describes."""
-        settings = dict(document["settings"])
-        kinds = settings.pop("emission")
-        model = cls(emission=kinds.get("", kinds), **settings)
-        model._parameters = segment_chain(document["parameters"], arrays)
-        return model
+    _chain_of: ClassVar[Callable[..., Any]] = staticmethod(segment_chain)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings by name."""
