@@ -1,0 +1,88 @@
+"""The command that turns detections into tracks: track."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from mmgraph.cli.common import JsonOption, list_written, print_written
+from mmgraph.cli.interruption import keeps, unwritten
+from mmgraph.cli.outputs import check_drawing, check_file
+from mmgraph.graph.errors import MmgraphError
+
+
+def track(
+    detections: Annotated[
+        Path,
+        typer.Argument(
+            help="Lines of frame, id (-1), left, top, width, height, confidence, as in the MOT "
+            "challenge; features from the eleventh column on."
+        ),
+    ],
+    output: Annotated[Path, typer.Option(help="Tracks (.csv or .txt), in the same columns.")],
+    online: Annotated[
+        bool, typer.Option("--online", help="Say of each frame what is known by then.")
+    ] = False,
+    memory: Annotated[
+        int, typer.Option(min=1, help="For how many frames somebody is looked for.")
+    ] = 60,
+    window: Annotated[
+        int | None, typer.Option(min=2, help="Frames solved at once; by default all.")
+    ] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="Shows what boxes look like, and is drawn on.")
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            help="Paths (.png, .svg or .pdf), or with --video a video with boxes (.mp4, .mkv, .avi)."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow people, or anything else, through the boxes that a detector found in each frame.
+
+    The last line says how many there are, and by how much the association of boxes could be more
+    probable at most.
+
+    Example: mmgraph track detections.csv --output tracks.csv --video v.avi --picture out.mp4
+    """
+    from dataclasses import replace
+
+    from mmgraph.plots.figures import SUFFIXES, save
+    from mmgraph.plots.sequences.tracks import VIDEOS, draw_tracks, track_paths
+    from mmgraph.sequences.tracking.mot_csv import read_detections, write_tracks
+    from mmgraph.sequences.tracking.tracker import Tracker
+    from mmgraph.sequences.tracking.video import colours_of_boxes, video_frames
+
+    check_file(output, (".csv", ".txt"))
+    drawn_on = picture is not None and picture.suffix.lower() in VIDEOS
+    if drawn_on and video is None:
+        raise MmgraphError(f"{picture} is a video: --video names the one that is drawn on")
+    if picture is not None:
+        check_file(picture, (*SUFFIXES, *VIDEOS))
+        if not drawn_on:
+            check_drawing()
+    if online and window is not None:
+        raise MmgraphError("--window is of no use with --online, which looks at one frame at a time")
+    given = read_detections(detections)
+    tracker = Tracker(memory=memory, window=window)
+    with keeps(None, unwritten(output)):
+        if video is not None and given.features is None:
+            given = replace(given, features=colours_of_boxes(given, video))
+        found = tracker.track_online(given) if online else tracker.track(given)
+        write_tracks(found, output)
+        if picture is not None and video is not None and drawn_on:
+            draw_tracks(found, video, picture)
+        elif picture is not None:
+            behind = None if video is None else next(video_frames(video))[1]
+            save(track_paths(found, behind), picture)
+    count = len(np.unique(found.ids))
+    record: dict[str, Any] = {"output": str(output), "tracks": count, "boxes": len(found)}
+    record |= {"cost": found.cost, "bound": found.bound, "gap": found.gap}
+    certain = "" if found.gap is None else f"; cost {found.cost:.2f}, at most {found.gap:.2g} too high"
+    print_written(as_json, record, f"wrote {output}: {count} tracks{certain}")
+    list_written([] if picture is None else [picture])

@@ -1,0 +1,53 @@
+"""The movement that all boxes share between two frames: the camera's."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float64
+
+_LEAST = 3
+_ROUNDS = 4
+_TAIL = 4.0
+_RATE = 0.1
+_LARGEST = 25.0
+
+
+class CameraMotion:
+    """Estimates, robustly, a common shift of what the tracks did not expect.
+
+    How far a camera usually moves is learned as it goes: one that stands is soon held to stand, and
+    single people who turn are not taken for the whole picture.
+    """
+
+    def __init__(self) -> None:
+        self.variances = np.zeros(2)
+        """Of a shift to the right and down, in squared pixels."""
+        self.shift = np.zeros(2)
+        """The last one, in pixels."""
+
+    def estimate(
+        self, shifts: Float64[np.ndarray, "pairs 2"], variances: Float64[np.ndarray, "pairs 2"]
+    ) -> Float64[np.ndarray, " 2"]:
+        """Return the most probable common shift, in pixels to the right and down.
+
+        Parameters
+        ----------
+        shifts : (pairs, 2) array
+            From where boxes were expected to where they are.
+        variances : (pairs, 2) array
+            Of these, if the camera stood.
+        """
+        self.shift = np.zeros(2)
+        if len(shifts) < _LEAST:
+            return self.shift
+        shift, variance = np.median(shifts, axis=0), np.ones(2)
+        for _ in range(_ROUNDS):  # Student's t: whoever turned or was mistaken counts little
+            weights = 1 / (variances + (shifts - shift) ** 2 / _TAIL)
+            variance = 1 / weights.sum(axis=0)
+            shift = (weights * shifts).sum(axis=0) * variance
+        usual = np.maximum(shift**2 - variance, 0.0)
+        # One jump, or one mistake, must not open the gates of all tracks.
+        usual = np.minimum(usual, _LARGEST * (self.variances + variance))
+        self.variances = self.variances + _RATE * (usual - self.variances)
+        self.shift = shift * self.variances / (self.variances + variance)
+        return self.shift
