@@ -22,6 +22,7 @@ KINDS = {
     "retrieval": "mmgraph.experiments.retrieval.experiment",
     "stereo": "mmgraph.experiments.stereo.stereo_pair",
     "structure": "mmgraph.experiments.structure.experiment",
+    "tracking": "mmgraph.experiments.tracking.experiment",
 }
 """The module of each kind; its function ``job`` makes a :class:`~mmgraph.experiments.job.Job`."""
 

@@ -38,7 +38,7 @@ def track(
     picture: Annotated[
         Path | None,
         typer.Option(
-            help="Paths (.png, .svg or .pdf), or with --video a video with boxes (.mp4, .mkv, .avi)."
+            help="Paths (.png, .svg or .pdf), or with --video a video (.mp4, .mkv or .avi)."
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -67,7 +67,7 @@ def track(
         if not drawn_on:
             check_drawing()
     if online and window is not None:
-        raise MmgraphError("--window is of no use with --online, which looks at one frame at a time")
+        raise MmgraphError("--window is of no use with --online, which takes frame by frame")
     given = read_detections(detections)
     tracker = Tracker(memory=memory, window=window)
     with keeps(None, unwritten(output)):
@@ -83,6 +83,6 @@ def track(
     count = len(np.unique(found.ids))
     record: dict[str, Any] = {"output": str(output), "tracks": count, "boxes": len(found)}
     record |= {"cost": found.cost, "bound": found.bound, "gap": found.gap}
-    certain = "" if found.gap is None else f"; cost {found.cost:.2f}, at most {found.gap:.2g} too high"
+    certain = "" if found.gap is None else f"; cost {found.cost:.2f}, too high by {found.gap:.2g}"
     print_written(as_json, record, f"wrote {output}: {count} tracks{certain}")
     list_written([] if picture is None else [picture])

@@ -1,8 +1,8 @@
 """Made scenes of pedestrians with known truth: what a camera sees of them, and what a detector.
 
-People walk on a plane, alone or in groups, and stand. A camera that stands, pans or moves sees them; who is
-hidden behind others, small or overlooked for a while is missed. Boxes are off by errors that last for some
-frames; what is no person is found once, or again and again at one place.
+People walk on a plane, alone or in groups, and stand. A camera that stands, pans or moves sees
+them; who is hidden behind others, small or overlooked for a while is missed. Boxes are off by
+errors that last for some frames; what is no person is found once, or again and again at one place.
 """
 
 from __future__ import annotations
@@ -159,9 +159,9 @@ def _visibility(
         rows = np.flatnonzero(there)
         box = boxes[t, rows]
         at = box[:, None, :2] + points * box[:, None, 2:]
-        inside = (
-            (at[:, :, None] > box[:, :2]) & (at[:, :, None] < box[:, :2] + box[:, 2:])
-        ).all(axis=3)
+        inside = ((at[:, :, None] > box[:, :2]) & (at[:, :, None] < box[:, :2] + box[:, 2:])).all(
+            axis=3
+        )
         nearer = places[t, rows, 1] < places[t, rows, 1][:, None]
         visible[t, rows] = 1 - (inside & nearer[:, None]).any(axis=2).mean(axis=1)
     return visible
@@ -184,7 +184,9 @@ def _detected(
     error = noise[..., :4] * rough + random.normal(0, rough * 0.6, boxes.shape)
     grown = np.exp(error[..., 2:] * [1.2, 1.0] + random.normal(0.0, 0.03, 2))
     size = boxes[..., 2:] * grown
-    found = np.concatenate([boxes[..., :2] + (boxes[..., 2:] - size) / 2 + error[..., :2] * tall, size], 2)
+    found = np.concatenate(
+        [boxes[..., :2] + (boxes[..., 2:] - size) / 2 + error[..., :2] * tall, size], 2
+    )
     least = random.uniform(_LEAST_HEIGHT, 90.0)
     doubt = (
         random.uniform(1.5, 6.5)
@@ -228,7 +230,7 @@ def _false_boxes(
     """Return frames and boxes of what is no person: for a moment, and at places that persist."""
     load = len(true) / frames * random.uniform(0.05, 0.7)
     when = np.repeat(np.arange(frames), random.poisson(load, frames))
-    places = random.integers(2, 9)
+    places = int(random.integers(2, 9))
     share = random.uniform(0.0, 1.0, places) ** 2
     on = _lasting_noise(random, (frames, places), np.exp(-1 / rate)) < np.quantile(
         random.normal(size=1000), share

@@ -18,6 +18,7 @@ from mmgraph.sequences.tracking.video import frame_rate, video_frames
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL import Image
 
 VIDEOS = (".mp4", ".mkv", ".avi")
 _TRAIL = 25
@@ -25,7 +26,9 @@ _TRAIL = 25
 
 
 def track_paths(
-    tracks: Tracks, picture: UInt8[np.ndarray, "height width 3"] | None = None, title: str | None = None
+    tracks: Tracks,
+    picture: UInt8[np.ndarray, "height width 3"] | None = None,
+    title: str | None = None,
 ) -> Figure:
     """Draw paths: on the left where people walk, on the right when.
 
@@ -52,9 +55,16 @@ def track_paths(
             (feet[rows, 0], gaps, {"marker": "x"}),
         ):
             time.plot(
-                tracks.frames[rows][shown], axes_x[shown], linestyle="", markersize=3, color=colour, **style
+                tracks.frames[rows][shown],
+                axes_x[shown],
+                linestyle="",
+                markersize=3,
+                color=colour,
+                **style,
             )
-        time.annotate(str(identity), (tracks.frames[rows][0], feet[rows, 0][0]), color=INK, fontsize=8)
+        time.annotate(
+            str(identity), (tracks.frames[rows][0], feet[rows, 0][0]), color=INK, fontsize=8
+        )
     if picture is None:
         place.invert_yaxis()
         place.set_aspect("equal", adjustable="datalim")
@@ -87,7 +97,9 @@ def draw_tracks(
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / f"drawn{suffix}"
         with av.open(str(path), "w") as container:
-            stream = container.add_stream("mpeg4", rate=Fraction(frame_rate(video)).limit_denominator(1001))
+            stream = container.add_stream(
+                "mpeg4", rate=Fraction(frame_rate(video)).limit_denominator(1001)
+            )
             stream.bit_rate = 4_000_000
             number = 0
             for number, picture in video_frames(video):
@@ -115,7 +127,7 @@ def drawn_frame(
     return np.asarray(image)
 
 
-def _draw_frame(image: object, tracks: Tracks, number: int) -> None:
+def _draw_frame(image: Image.Image, tracks: Tracks, number: int) -> None:
     from PIL import ImageDraw
 
     pen = ImageDraw.Draw(image)

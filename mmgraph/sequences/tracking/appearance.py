@@ -31,7 +31,7 @@ class _Moments:
 class AppearanceEvidence:
     """Learns how far features lie apart of one person and of two, while it tracks.
 
-    Until it has seen enough pairs of both kinds, and of boxes without features, it says nothing (0).
+    Until it has seen enough pairs of both kinds, and of boxes without features, it says nothing.
     Where it is ``alone`` it begins with the rule that one person is less than half as far from
     itself as boxes are from each other on average.
     """

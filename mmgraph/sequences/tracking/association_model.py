@@ -16,7 +16,7 @@ class AssociationModel(NamedTuple):
     position_noise, size_noise : float
         Standard deviation of a detected centre, and of the logarithms of width and height.
     acceleration, growth : float
-        Standard deviation of the changes, a frame, of the velocities of centre and logarithmic size.
+        Standard deviation of what is added, each frame, to their velocities.
     start_velocity, start_growth : float
         Standard deviation of these velocities of who has just been found.
     tail : float
@@ -42,25 +42,25 @@ class AssociationModel(NamedTuple):
         Log-probability of each frame of such a gap.
     """
 
-    position_noise: float = 0.034
-    size_noise: float = 0.156
-    acceleration: float = 0.0067
-    growth: float = 0.005
-    start_velocity: float = 0.078
+    position_noise: float = 0.045
+    size_noise: float = 0.12
+    acceleration: float = 0.005
+    growth: float = 0.004
+    start_velocity: float = 0.057
     start_growth: float = 0.01
     tail: float = 12.5
-    others: float = -3.3
-    detected: float = 0.7
+    others: float = -1.5
+    detected: float = 0.69
     found_by_chance: float = 0.4
     stays: float = 0.988
-    prior: float = -2.2
+    prior: float = -2.3
     start: float = 2.5
     generally: float = 0.3
     shown: float = -0.3
     blurred: float = 0.1
-    strict: float = 3.0
-    joined: float = 1.0
-    hidden: float = -0.05
+    strict: float = 0.6
+    joined: float = 0.06
+    hidden: float = -0.08
     blurred_between: float = 0.15
 
     @property

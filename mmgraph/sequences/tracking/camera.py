@@ -10,6 +10,10 @@ _ROUNDS = 4
 _TAIL = 4.0
 _RATE = 0.1
 _LARGEST = 25.0
+_FARTHEST, _ALIKE, _TOGETHER = 1.5, 0.2, 0.15
+"""In heights: how far a camera may jump; in logarithms of heights; how well tracks must agree."""
+_MAJORITY = 0.6
+_MOST_PAIRS = 600
 
 
 class CameraMotion:
@@ -51,3 +55,33 @@ class CameraMotion:
         self.variances = self.variances + _RATE * (usual - self.variances)
         self.shift = shift * self.variances / (self.variances + variance)
         return self.shift
+
+    def jumped(
+        self, predicted: Float64[np.ndarray, "tracks 4"], found: Float64[np.ndarray, "boxes 4"]
+    ) -> Float64[np.ndarray, " 2"]:
+        """Return the shift, in pixels, that brings most tracks to a box of their size.
+
+        For when nothing is where it was expected. Shifts of less than a few tracks are none.
+
+        Parameters
+        ----------
+        predicted, found : (tracks, 4) and (boxes, 4) array
+            Centres and logarithmic sizes.
+        """
+        off = found[None] - predicted[:, None]
+        tall = np.exp(predicted[:, 3])[:, None]
+        near = (np.abs(off[..., :2]).max(axis=2) < _FARTHEST * tall) & (
+            np.abs(off[..., 3]) < _ALIKE
+        )
+        tracks, boxes = np.nonzero(near)
+        if len(tracks) > _MOST_PAIRS or not len(tracks):
+            return np.zeros(2)
+        shifts, scale = off[tracks, boxes, :2], _TOGETHER * tall[tracks, 0]
+        agree = np.abs(shifts[:, None] - shifts[None]).max(axis=2) < scale
+        votes = np.array([len(np.unique(tracks[row])) for row in agree])
+        best = int(votes.argmax())
+        if votes[best] < max(_LEAST, _MAJORITY * len(predicted)):
+            return np.zeros(2)
+        shift = np.median(shifts[agree[best]], axis=0)
+        self.variances = np.maximum(self.variances, shift**2)
+        return shift

@@ -1,7 +1,7 @@
 """Detectors' confidences on any scale as log-odds that there is somebody.
 
-No truth is needed: who is there is there in the frames around, too, so that the share of boxes which
-others support tells how good boxes of a confidence are.
+No truth is needed: who is there is there in the frames around, too, so that the share of boxes
+which others support tells how good boxes of a confidence are.
 """
 
 from __future__ import annotations
@@ -61,9 +61,7 @@ class ConfidenceScale:
         odds = np.log(true / (1 - true))
         self._odds = np.clip(odds[:-1] - (1 - self._generally) * odds[-1], -_STRONGEST, _STRONGEST)
 
-    def log_odds(
-        self, confidences: Float64[np.ndarray, " boxes"]
-    ) -> Float64[np.ndarray, " boxes"]:
+    def log_odds(self, confidences: Float64[np.ndarray, " boxes"]) -> Float64[np.ndarray, " boxes"]:
         """Return the log-odds that boxes are no errors; 0 where nothing is known."""
         known = np.isfinite(confidences)
         bins = np.searchsorted(self._edges, np.where(known, confidences, 0.0), side="right")
@@ -82,6 +80,8 @@ def _rising(
             before = pools[-1]
             total = before[1] + last[1]
             pools[-1] = [
-                (before[0] * before[1] + last[0] * last[1]) / total, total, before[2] + last[2]
+                (before[0] * before[1] + last[0] * last[1]) / total,
+                total,
+                before[2] + last[2],
             ]
     return np.concatenate([np.full(int(size), share) for share, _, size in pools])

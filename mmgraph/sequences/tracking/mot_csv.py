@@ -1,7 +1,7 @@
 """Detections and tracks as text files of the MOT challenge.
 
-A line is ``frame, id, left, top, width, height, confidence, x, y, z``: frames count from 1, the id of
-a detection is -1, and the last three are not used. What follows them are features of the box.
+A line is ``frame, id, left, top, width, height, confidence, x, y, z``: frames count from 1, the id
+of a detection is -1, and the last three are not used. What follows them are features of the box.
 """
 
 from __future__ import annotations
@@ -81,11 +81,11 @@ def _read_table(path: str | os.PathLike[str]) -> np.ndarray:
         except ValueError:
             if number == 1 and cells[0].strip("\"'").casefold() == "frame":
                 continue
-            raise FormatError(f"{path}, line {number}: {line[:60]!r} has what is no number") from None
+            raise FormatError(f"{path}, line {number}: no number in {line[:60]!r}") from None
         if len(row) < _LEAST_COLUMNS or (rows and len(row) != len(rows[0])):
-            expected = f"{len(rows[0])}, as before" if rows else "frame, id, left, top, width, height"
-            raise FormatError(
-                f"{path}, line {number}: {len(row)} columns; expected {expected}"
+            expected = (
+                f"{len(rows[0])}, as before" if rows else "frame, id, left, top, width, height"
             )
+            raise FormatError(f"{path}, line {number}: {len(row)} columns; expected {expected}")
         rows.append(row)
     return np.array(rows) if rows else np.zeros((0, _LEAST_COLUMNS))

@@ -1,21 +1,23 @@
-"""Kalman filter and smoother of boxes that move at nearly constant velocity, compiled, for many at once.
+"""Kalman filter and smoother of boxes of nearly constant velocity, compiled, for many at once.
 
-A box is its centre and the logarithms of its width and height; each of these four has a position and a
-velocity, and the four are independent. So a state is two arrays: means (4, 2), and (4, 3) variances of
-position, covariances, and variances of velocity. Noise in pixels is proportional to the height.
+A box is its centre and the logarithms of its width and height; each of these four has a position
+and a velocity, and the four are independent. So a state is two arrays: means (4, 2), and (4, 3)
+variances of position, covariances, and variances of velocity. Noise in pixels is proportional to
+the height.
 """
 
 import numpy as np
+from jaxtyping import Float64
 
 from mmgraph.inference.numerics.compiling import compiled
 
 
-def measured(boxes):
+def measured(boxes: Float64[np.ndarray, "boxes 4"]) -> Float64[np.ndarray, "boxes 4"]:
     """Return centres and logarithmic sizes, (boxes, 4), of boxes (left, top, width, height)."""
     return np.concatenate([boxes[:, :2] + boxes[:, 2:] / 2, np.log(boxes[:, 2:])], axis=1)
 
 
-def as_boxes(points):
+def as_boxes(points: Float64[np.ndarray, "... 4"]) -> Float64[np.ndarray, "... 4"]:
     """Return boxes (left, top, width, height) of centres and logarithmic sizes, (..., 4)."""
     sizes = np.exp(points[..., 2:])
     return np.concatenate([points[..., :2] - sizes / 2, sizes], axis=-1)
@@ -173,7 +175,9 @@ def join_densities(ends, starts, gaps, model):
         _predict(mean, spread, gaps[i], model)
         distance, total = 0.0, 0.0
         for k in range(4):
-            unit, usual = (tall, model.start_velocity * tall) if k < 2 else (1.0, model.start_growth)
+            unit, usual = (
+                (tall, model.start_velocity * tall) if k < 2 else (1.0, model.start_growth)
+            )
             p = spread[k, 0] + starts[1][i, k, 0]
             c = spread[k, 1] - starts[1][i, k, 1]
             v = spread[k, 2] + starts[1][i, k, 2]

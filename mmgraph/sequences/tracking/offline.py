@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -99,9 +98,12 @@ def _joined(
     gap = gaps[tails, heads].astype(np.float64)
     joins = model.joined + model.hidden * (gap - 1)
     if settings.motion:
-        smooth = [smooth_track(sequence.frames[rows], sequence.points[rows], model) for rows in pieces]
+        smooth = [
+            smooth_track(sequence.frames[rows], sequence.points[rows], model) for rows in pieces
+        ]
         ends, starts = (
-            tuple(np.stack([one[part][end] for one in smooth]) for part in (0, 1)) for end in (-1, 0)
+            tuple(np.stack([one[part][end] for one in smooth]) for part in (0, 1))
+            for end in (-1, 0)
         )
         ends, starts = tuple(p[tails] for p in ends), tuple(p[heads] for p in starts)
         joins = joins + join_densities(ends, starts, gap, model)

@@ -33,6 +33,7 @@ _SETTLED = 2
 _FRESH = 0.2
 """The share of a new box in what a track looks like."""
 _START = 1
+_LOST = 0.5
 _STILL = np.zeros(2)
 
 
@@ -151,7 +152,8 @@ class OnlineTracker:
         """Move all tracks to a frame."""
         followed = self._followed
         if followed is None:
-            followed = _born(*(np.zeros((0, k)) for k in (4, 1, 1, looks.shape[1])), self.model)
+            nobody = np.zeros((0, 4)), np.zeros(0), np.zeros(0), looks[:0]
+            followed = _born(*nobody, self.model)
             self._followed, self.frame = followed, number - 1
         if looks.shape[1] != followed.features.shape[1]:
             if np.isfinite(looks).any() and np.isfinite(followed.features).any():
@@ -187,6 +189,15 @@ class OnlineTracker:
             variances = self.camera.variances
             gains = log_densities(followed.means, followed.spreads, points, variances, model)
             tracks, rows = _most_probable(gains + alike - model.others)
+            recent = followed.missed == 0
+            if recent[tracks].sum() < _LOST * min(recent.sum(), len(points)):
+                jump = self.camera.jumped(followed.means[recent, :, 0], points)
+                if jump.any():
+                    followed.means[:, :2, 0] += jump
+                    gains = log_densities(
+                        followed.means, followed.spreads, points, variances, model
+                    )
+                    tracks, rows = _most_probable(gains + alike - model.others)
             settled = followed.age[tracks] > _SETTLED
             before, after = followed.means[tracks[settled]], points[rows[settled]]
             noise = model.position_noise * np.exp(before[:, 3:, 0])
@@ -268,13 +279,15 @@ def _born(
 ) -> _Followed:
     """Return tracks that begin with these boxes."""
     none = np.zeros(len(points), np.int64)
+    means, spreads = start_tracks(points, model)
     return _Followed(
-        *start_tracks(points, model),
-        odds=model.prior + worth.ravel(),
+        means=means,
+        spreads=spreads,
+        odds=model.prior + worth,
         ids=none,
         missed=none.copy(),
         age=none + 1,
-        sure=sure.ravel(),
+        sure=sure,
         rows=none - 1,
         features=looks,
     )

@@ -18,9 +18,9 @@ class Tracker:
     """Tracks of people, cars or anything else, from the boxes that a detector finds in each frame.
 
     Boxes move at nearly constant velocity, which a Kalman filter predicts, and look alike as far as
-    features say so. Confidences may be on any scale: what they are worth is learned from which boxes
-    other frames support. A movement that all boxes share is the camera's. Whether there is anybody
-    is a probability that boxes raise, and frames without one lower.
+    features say so. Confidences may be on any scale: what they are worth is learned from which
+    boxes other frames support. A movement that all boxes share is the camera's. Whether there is
+    anybody is a probability that boxes raise, and frames without one lower.
 
     Parameters
     ----------
@@ -59,9 +59,7 @@ class Tracker:
         self.model = AssociationModel() if model is None else model
 
     def __repr__(self) -> str:
-        return (
-            f"Tracker(memory={self.memory}, window={self.window}, modalities={self.modalities})"
-        )
+        return f"Tracker(memory={self.memory}, window={self.window}, modalities={self.modalities})"
 
     def track(self, detections: Detections) -> Tracks:
         """Return the tracks of all frames together.

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
+
+COLUMNS = ("ids", "frames", "boxes", "existence", "detections")
+"""The arrays of tracks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +52,10 @@ class Tracks:
         """Return tracks of several frames or people together, sorted."""
         none = np.zeros(0, np.int64)
         parts = [cls(none, none, np.zeros((0, 4)), np.zeros(0), none), *parts]
-        ids, frames, boxes, existence, detections = (
-            np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)[:5]
-        )
-        order = np.lexsort((ids, frames))
-        columns = (ids, frames, boxes, existence, detections)
+        columns: list[Any] = [
+            np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS
+        ]
+        order = np.lexsort((columns[0], columns[1]))
         return cls(*(column[order] for column in columns))
 
     def of_rows(self, rows: Int64[np.ndarray, " boxes"]) -> Tracks:

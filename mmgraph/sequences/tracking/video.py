@@ -55,8 +55,8 @@ def colours_of_boxes(
 ) -> Float64[np.ndarray, "detections 36"]:
     """Return colour histograms of boxes in a video, of the upper and the lower half.
 
-    Each is a histogram of every channel, as square roots of shares, so that their Euclidean distance
-    is Hellinger's. Boxes outside the pictures, and frames that the video lacks, have NaN.
+    Each is a histogram of every channel, as square roots of shares, so that their Euclidean
+    distance is Hellinger's. Boxes outside the pictures, and in frames that it lacks, have NaN.
     """
     colours = np.full((len(detections), 2 * 3 * _LEVELS), np.nan)
     order = np.argsort(detections.frames, kind="stable")
