@@ -91,6 +91,12 @@ if TYPE_CHECKING:
     from mmgraph.networks.boltzmann.layers import Pathway
     from mmgraph.networks.boltzmann.multimodal import MultimodalDeepBoltzmannMachine
     from mmgraph.networks.boltzmann.restricted import RestrictedBoltzmannMachine
+    from mmgraph.networks.dynamic.coupled_hidden_markov_model import CoupledHiddenMarkovModel
+    from mmgraph.networks.dynamic.dynamic_bayesian_network import DynamicBayesianNetwork
+    from mmgraph.networks.dynamic.factorial_hidden_markov_model import FactorialHiddenMarkovModel
+    from mmgraph.networks.dynamic.hidden_markov_model import HiddenMarkovModel
+    from mmgraph.networks.dynamic.hidden_semi_markov_model import HiddenSemiMarkovModel
+    from mmgraph.networks.dynamic.linear_gaussian_system import LinearGaussianSystem
     from mmgraph.networks.random_fields.conditional_random_field import (
         ConditionalRandomField,
         LabelledImage,
@@ -109,6 +115,8 @@ if TYPE_CHECKING:
     from mmgraph.predictors.multimodal_regressor import MultimodalRegressor
     from mmgraph.retrieval.alignment.align import align
     from mmgraph.retrieval.retriever import Retriever
+    from mmgraph.sequences.changepoints.changepoints import changepoints
+    from mmgraph.sequences.commands.recogniser import CommandRecogniser
 
 _HOMES = {
     "BayesianNetwork": "mmgraph.networks.bayesian_network",
@@ -116,11 +124,14 @@ _HOMES = {
     "BiasFactor": "mmgraph.graph.factors.bias",
     "BilinearFactor": "mmgraph.graph.factors.bilinear",
     "CausalModel": "mmgraph.causal.model",
+    "CommandRecogniser": "mmgraph.sequences.commands.recogniser",
     "ConditionalRandomField": "mmgraph.networks.random_fields.conditional_random_field",
+    "CoupledHiddenMarkovModel": "mmgraph.networks.dynamic.coupled_hidden_markov_model",
     "DeepBoltzmannMachine": "mmgraph.networks.boltzmann.deep",
     "DeepClassifier": "mmgraph.predictors.deep.deep_classifier",
     "Deterministic": "mmgraph.graph.conditionals.deterministic_and_softmax",
     "Discretizer": "mmgraph.predictors.discretizer",
+    "DynamicBayesianNetwork": "mmgraph.networks.dynamic.dynamic_bayesian_network",
     "Effect": "mmgraph.causal.estimation.effect",
     "EncodedField": "mmgraph.deep.hybrids.encoded_field",
     "EncodedNetwork": "mmgraph.deep.hybrids.encoded_network",
@@ -128,12 +139,16 @@ _HOMES = {
     "Evidence": "mmgraph.graph.evidence",
     "Factor": "mmgraph.graph.factor",
     "FactorGraph": "mmgraph.graph.factor_graph",
+    "FactorialHiddenMarkovModel": "mmgraph.networks.dynamic.factorial_hidden_markov_model",
     "GaussianLeaf": "mmgraph.graph.leaves.gaussian",
     "GaussianMixtureLeaf": "mmgraph.graph.leaves.gaussian_mixture",
     "GridFactor": "mmgraph.graph.factors.grid",
+    "HiddenMarkovModel": "mmgraph.networks.dynamic.hidden_markov_model",
+    "HiddenSemiMarkovModel": "mmgraph.networks.dynamic.hidden_semi_markov_model",
     "HybridClassifier": "mmgraph.predictors.deep.hybrid_classifier",
     "LabelledImage": "mmgraph.networks.random_fields.conditional_random_field",
     "LinearGaussian": "mmgraph.graph.leaves.linear_gaussian",
+    "LinearGaussianSystem": "mmgraph.networks.dynamic.linear_gaussian_system",
     "MachineClassifier": "mmgraph.predictors.machine_classifier",
     "MarkovRandomField": "mmgraph.networks.random_fields.markov_random_field",
     "MissingModalityClassifier": "mmgraph.predictors.missing_modality_classifier",
@@ -167,8 +182,9 @@ _HOMES = {
     "WordsLeaf": "mmgraph.predictors.leaves.words",
     "align": "mmgraph.retrieval.alignment.align",
     "analyse_modalities": "mmgraph.causal.modalities.analyse",
-    "counterfactual_bounds": "mmgraph.causal.counterfactuals.table_bounds",
+    "changepoints": "mmgraph.sequences.changepoints.changepoints",
     "compare": "mmgraph.comparison.compare",
+    "counterfactual_bounds": "mmgraph.causal.counterfactuals.table_bounds",
     "cross_validate": "mmgraph.comparison.held_out",
     "e_value": "mmgraph.causal.sensitivity.e_value",
     "effect_through": "mmgraph.causal.counterfactuals.nested",
@@ -217,11 +233,14 @@ __all__ = [
     "BiasFactor",
     "BilinearFactor",
     "CausalModel",
+    "CommandRecogniser",
     "ConditionalRandomField",
+    "CoupledHiddenMarkovModel",
     "DeepBoltzmannMachine",
     "DeepClassifier",
     "Deterministic",
     "Discretizer",
+    "DynamicBayesianNetwork",
     "Effect",
     "EncodedField",
     "EncodedNetwork",
@@ -229,12 +248,16 @@ __all__ = [
     "Evidence",
     "Factor",
     "FactorGraph",
+    "FactorialHiddenMarkovModel",
     "GaussianLeaf",
     "GaussianMixtureLeaf",
     "GridFactor",
+    "HiddenMarkovModel",
+    "HiddenSemiMarkovModel",
     "HybridClassifier",
     "LabelledImage",
     "LinearGaussian",
+    "LinearGaussianSystem",
     "MachineClassifier",
     "MarkovRandomField",
     "MissingModalityClassifier",
@@ -268,6 +291,7 @@ __all__ = [
     "WordsLeaf",
     "align",
     "analyse_modalities",
+    "changepoints",
     "compare",
     "counterfactual_bounds",
     "cross_validate",
