@@ -85,7 +85,9 @@ def test_one_step_of_learning_counts_what_all_paths_do():
         np.testing.assert_allclose(table[visited], expected, atol=1e-9)
 
 
-@pytest.mark.filterwarnings("ignore:expectation", "ignore:the spread of")
+@pytest.mark.filterwarnings(
+    "ignore:expectation", "ignore:the spread of", "error:the objective fell"
+)
 @pytest.mark.parametrize("emission", ["gaussian", {"sound": "autoregressive", "sight": "mixture"}])
 def test_learning_never_falls(emission):
     truth = drawn_model(2)
@@ -93,7 +95,6 @@ def test_learning_never_falls(emission):
     lists = {name: [row[name] for row in rows] for name in SIZES}
     model = CoupledHiddenMarkovModel(SIZES, emission).fit(lists, iterations=20, tolerance=0)
     objectives = model.fit_report.objectives
-    assert np.diff(objectives).min() > -1e-9 * abs(objectives[-1])
     assert objectives[-1] > objectives[0] + 1
     assert model.log_likelihood(lists).sum() == pytest.approx(objectives[-1])
 

@@ -97,7 +97,7 @@ def test_mean_field_of_one_chain_is_exact():
 
 @pytest.mark.parametrize("inference", ["exact", "mean field"])
 @pytest.mark.parametrize("covariance", ["full", "diagonal"])
-@pytest.mark.filterwarnings("ignore:expectation maximisation ended")
+@pytest.mark.filterwarnings("ignore:expectation", "error:the objective fell")
 def test_learning_never_falls(inference, covariance):
     truth = drawn_model(1, (2, 3), 3)
     rows = [drawn_rows(truth, seed, length, 0.2) for seed, length in enumerate([1, 30, 60])]
@@ -106,7 +106,6 @@ def test_learning_never_falls(inference, covariance):
     report = model.fit_report
     assert report.iterations >= 20
     assert report.objectives[-1] > report.objectives[0] + 1
-    assert np.diff(report.objectives).min() > -1e-9 * abs(report.objectives[-1])
     if inference == "exact":  # mean field started anew may end in another optimum
         assert model.log_likelihood(rows).sum() == pytest.approx(report.log_likelihood)
     for table in (*model.parameters.starts, *model.parameters.transitions):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,9 @@ from mmgraph.inference.exact.chain.factorial_kernels import (
 MOST_STATES = 2**16
 """Joint states that a path's two bytes a step and chain can tell apart."""
 
+
+GROUP = 32
+"""Chains next to each other move together while they have no more joint states than this."""
 
 NEGLIGIBLE = 1e-13
 """The probability of raised states that is let go; see ``dense_kernels``."""
@@ -75,8 +79,17 @@ class FactorialChain:
             raise GraphError(f"{joint} joint states need as many starts, not {self.start.shape}")
         if joint > MOST_STATES:
             raise GraphError(f"{joint} joint states are more than {MOST_STATES}")
-        self.tables = np.concatenate([table.ravel() for table in tables])
-        self._transposed = np.concatenate([table.T.ravel() for table in tables])
+        # Neighbours of few states move together: fewer, longer loops.
+        groups: list[list[np.ndarray]] = [[]]
+        for table in tables:
+            if groups[-1] and len(table) * math.prod(map(len, groups[-1])) > GROUP:
+                groups.append([])
+            groups[-1].append(table)
+        self._groups = [tuple(map(len, group)) for group in groups]
+        whole = [functools.reduce(np.kron, group) for group in groups]
+        self.group_sizes = np.array([len(table) for table in whole], np.int64)
+        self.tables = np.concatenate([table.ravel() for table in whole])
+        self._transposed = np.concatenate([table.T.ravel() for table in whole])
 
     @functools.cached_property
     def _logarithms(self) -> tuple[np.ndarray, np.ndarray]:
@@ -92,7 +105,9 @@ class FactorialChain:
         check_required("Filtering", required, default_memory_budget(), advice)
         ratios, log_norms = np.array(log_densities, np.float64), np.empty(len(log_densities))
         filtered = np.empty_like(ratios)
-        step = filter_forward(self.start, self.tables, self.sizes, ratios, filtered, log_norms)
+        step = filter_forward(
+            self.start, self.tables, self.group_sizes, ratios, filtered, log_norms
+        )
         if step >= 0:
             message = f"step {step} of {name} has probability zero in every possible state"
             raise ZeroProbabilityError(message, (), ())
@@ -126,35 +141,35 @@ class FactorialChain:
         probabilities, ratios, log_norms = self._forward(log_densities, name)
         counts = np.zeros_like(self.tables)
         doubt = smooth_backward(
-            self.tables, self._transposed, self.sizes, ratios, probabilities, counts
+            self.tables, self._transposed, self.group_sizes, ratios, probabilities, counts
         )
         if doubt > NEGLIGIBLE:
             return self._smoothed_in_log_domain(log_densities)
-        tables = self._split(counts)
-        return Smoothed(probabilities, tables, float(log_norms.sum()))
+        found = (
+            _by_chain(table, sizes)
+            for table, sizes in zip(self._parts(counts), self._groups, strict=True)
+        )
+        return Smoothed(probabilities, sum(found, ()), float(log_norms.sum()))
 
-    def _split(self, counts: np.ndarray) -> tuple[np.ndarray, ...]:
-        parts = np.split(counts, np.cumsum(self.sizes**2)[:-1])
-        return tuple(p.reshape(n, n) for p, n in zip(parts, self.sizes, strict=True))
+    def _parts(self, flat: np.ndarray) -> list[np.ndarray]:
+        """The tables of groups that lie one after the other."""
+        parts = np.split(flat, np.cumsum(self.group_sizes**2)[:-1])
+        return [p.reshape(n, n) for p, n in zip(parts, self.group_sizes, strict=True)]
 
     def _smoothed_in_log_domain(
         self, log_densities: Float64[np.ndarray, "steps joint"]
     ) -> Smoothed:
-        joint, chains = len(self.start), len(self.sizes)
+        joint = len(self.start)
         advice = "Take an approximate method."
         check_required("Joint transitions", 16 * joint**2, default_memory_budget(), advice)
-        whole = functools.reduce(np.kron, self._split(self.tables))
         with np.errstate(divide="ignore"):
-            log_transition = np.log(whole)
+            log_transition = np.log(functools.reduce(np.kron, self._parts(self.tables)))
         probabilities, pairs = np.empty_like(log_densities), np.zeros((joint, joint))
         logs = np.array(log_densities, np.float64)
         total = log_forward_backward(
             self._logarithms[0], log_transition, logs, probabilities, pairs
         )
-        table = pairs.reshape(*self.sizes, *self.sizes)
-        axes = set(range(2 * chains))
-        counts = (table.sum(axis=tuple(axes - {m, m + chains})) for m in range(chains))
-        return Smoothed(probabilities, tuple(counts), float(total))
+        return Smoothed(probabilities, _by_chain(pairs, tuple(self.sizes)), float(total))
 
     def decoded(
         self, log_densities: Float64[np.ndarray, "steps joint"], name: str = "the sequence"
@@ -168,10 +183,17 @@ class FactorialChain:
         MemoryBudgetError
             If the origins of its states would take more than half of the machine's memory.
         """
-        required = 2 * log_densities.size * len(self.sizes)
+        required = 2 * log_densities.size * len(self.group_sizes)
         check_required("Decoding", required, default_memory_budget(), "Cut the sequence.")
         path = np.empty(len(log_densities), np.int64)
-        score = float(decode(*self._logarithms, self.sizes, log_densities, path))
+        score = float(decode(*self._logarithms, self.group_sizes, log_densities, path))
         if score == -np.inf:
             raise ZeroProbabilityError(f"no path of states could have emitted {name}", (), ())
         return path, score
+
+
+def _by_chain(pairs: np.ndarray, sizes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """Sum pairs of some chains' joint states to those of each chain."""
+    chains, table = len(sizes), pairs.reshape(*sizes, *sizes)
+    axes = set(range(2 * chains))
+    return tuple(table.sum(axis=tuple(axes - {m, m + chains})) for m in range(chains))

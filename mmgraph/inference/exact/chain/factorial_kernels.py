@@ -16,29 +16,32 @@ import numpy as np
 
 from mmgraph.inference.exact.chain.dense_kernels import FLOOR
 from mmgraph.inference.numerics.compiling import compiled, uncounted
+from mmgraph.inference.numerics.exponentials import exponentials
 
 
 @uncounted
 def move(source, target, table, size, right):
-    """Sum one axis out: ``target[l, k, r] = sum_j source[l, j, r] * table[j, k]``, all flat."""
-    block = size * right
+    """Sum one axis out: ``target[l, k, r] = sum_j source[l, j, r] * table[j, k]``, all flat.
+
+    Inner loops run along slices, whose indices are never negative: those are vectorised.
+    """
     for s in range(target.size):
         target[s] = 0.0
-    for first in range(0, source.size, block):
-        if right == 1:
-            for j in range(size):
-                value = source[first + j]
-                if value != 0.0:
-                    for k in range(size):
-                        target[first + k] += value * table[j * size + k]
-        else:
-            for j in range(size):
+    for first in range(0, source.size, size * right):
+        for j in range(size):
+            row = table[j * size : (j + 1) * size]
+            if right == 1:
+                weight, out = source[first + j], target[first : first + size]
                 for k in range(size):
-                    value = table[j * size + k]
-                    if value != 0.0:
-                        begin, end = first + j * right, first + k * right
-                        for r in range(right):
-                            target[end + r] += value * source[begin + r]
+                    out[k] += weight * row[k]
+                continue
+            begin = first + j * right
+            here = source[begin : begin + right]
+            for k in range(size):
+                weight, end = row[k], first + k * right
+                out = target[end : end + right]
+                for r in range(right):
+                    out[r] += weight * here[r]
 
 
 @compiled
@@ -53,33 +56,34 @@ def predict(source, stages, tables, sizes):
         offset += size * size
 
 
-@uncounted
-def weigh(predicted, logs, filtered):
+@compiled
+def weigh(predicted, logs, filtered, room):
     """Multiply a prediction by densities and norm it; return the logarithm of the sum.
 
     The greatest log-density of a possible state is subtracted first. ``logs`` becomes the ratios of
     filtered to predicted probabilities. A possible state is raised to ``FLOOR``, as in
     ``dense_kernels``. ``-inf``: no state is possible.
     """
-    highest = -np.inf
+    highest, total, small = -np.inf, 0.0, 0
     for s in range(predicted.size):
-        if predicted[s] > 0.0:
-            highest = max(highest, logs[s])
+        logs[s] = logs[s] if predicted[s] > 0.0 else -np.inf
+        highest = max(highest, logs[s])
     if highest == -np.inf:
         return highest
-    total = 0.0
+    exponentials(logs, highest, room, filtered)
     for s in range(predicted.size):
-        possible = predicted[s] > 0.0 and logs[s] > -np.inf
-        logs[s] = math.exp(logs[s] - highest) if possible else -1.0
-        total += predicted[s] * logs[s] if possible else 0.0
+        total += predicted[s] * filtered[s]
+    norm = 1.0 / total
     for s in range(predicted.size):
-        if logs[s] < 0.0:
-            logs[s], filtered[s] = 0.0, 0.0
-            continue
-        filtered[s] = predicted[s] * logs[s] / total
-        logs[s] /= total
-        if filtered[s] < FLOOR:
-            filtered[s], logs[s] = FLOOR, FLOOR / predicted[s]
+        room[s] = filtered[s] * norm
+        filtered[s] = predicted[s] * room[s]
+        small += 1 if filtered[s] < FLOOR and logs[s] > -np.inf else 0
+    if small > 0:
+        for s in range(predicted.size):
+            if filtered[s] < FLOOR and logs[s] > -np.inf:
+                filtered[s], room[s] = FLOOR, FLOOR / predicted[s]
+    for s in range(predicted.size):
+        logs[s] = room[s]
     return highest + math.log(total)
 
 
@@ -90,12 +94,12 @@ def filter_forward(start, tables, sizes, logs, filtered, log_norms):
     ``logs`` holds log-densities, and then what :func:`weigh` makes of them. Returns the first step
     that is impossible, or -1.
     """
-    stages = np.empty((sizes.size + 1, start.size))
+    stages, room = np.empty((sizes.size + 1, start.size)), np.empty(start.size)
     stages[sizes.size] = start
     for t in range(logs.shape[0]):
         if t > 0:
             predict(filtered[t - 1], stages, tables, sizes)
-        log_norms[t] = weigh(stages[sizes.size], logs[t], filtered[t])
+        log_norms[t] = weigh(stages[sizes.size], logs[t], filtered[t], room)
         if log_norms[t] == -np.inf:
             return t
     return -1
@@ -141,15 +145,23 @@ def smooth_backward(tables, transposed, sizes, ratios, probabilities, counts):
 @uncounted
 def _add_pairs(before, after, counts, size, right):
     """Add ``sum_(l, r) before[l, j, r] * after[l, k, r]`` to ``counts[j, k]``."""
-    block = size * right
-    for first in range(0, before.size, block):
+    for first in range(0, before.size, size * right):
         for j in range(size):
+            row = counts[j * size : (j + 1) * size]
+            if right == 1:
+                weight, there = before[first + j], after[first : first + size]
+                for k in range(size):
+                    row[k] += weight * there[k]
+                continue
+            begin = first + j * right
+            here = before[begin : begin + right]
             for k in range(size):
-                begin, end = first + j * right, first + k * right
+                end = first + k * right
+                there = after[end : end + right]
                 total = 0.0
                 for r in range(right):
-                    total += before[begin + r] * after[end + r]
-                counts[j * size + k] += total
+                    total += here[r] * there[r]
+                row[k] += total
 
 
 @compiled
@@ -185,17 +197,31 @@ def decode(log_start, log_tables, sizes, log_densities, path):
 @uncounted
 def _move_highest(source, target, table, size, right, origins):
     """As :func:`move`, with maxima of logarithms, and the state each of them came from."""
-    block = size * right
-    for first in range(0, source.size, block):
-        for k in range(size):
-            for r in range(right):
-                best, origin = -np.inf, 0
-                for j in range(size):
-                    value = source[first + j * right + r] + table[j * size + k]
-                    if value > best:
-                        best, origin = value, j
-                target[first + k * right + r] = best
-                origins[first + k * right + r] = origin
+    for s in range(target.size):
+        target[s] = -np.inf
+        origins[s] = 0
+    for first in range(0, source.size, size * right):
+        for j in range(size):
+            row = table[j * size : (j + 1) * size]
+            if right == 1:
+                base, out = source[first + j], target[first : first + size]
+                origin = origins[first : first + size]
+                for k in range(size):
+                    score = base + row[k]
+                    if score > out[k]:
+                        out[k] = score
+                        origin[k] = j
+                continue
+            begin = first + j * right
+            here = source[begin : begin + right]
+            for k in range(size):
+                step, end = row[k], first + k * right
+                out, origin = target[end : end + right], origins[end : end + right]
+                for r in range(right):
+                    score = here[r] + step
+                    if score > out[r]:
+                        out[r] = score
+                        origin[r] = j
 
 
 @compiled

@@ -48,5 +48,5 @@ def sample_paths(
     shape = (samples, len(filtered))
     uniforms = torch.rand(shape, generator=generator, dtype=torch.float64).numpy()
     paths = np.empty(shape, np.int64)
-    draw_paths(filtered, chain.tables, chain.sizes, uniforms, paths)
+    draw_paths(filtered, chain.tables, chain.group_sizes, uniforms, paths)
     return paths
