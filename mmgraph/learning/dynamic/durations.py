@@ -169,7 +169,7 @@ class Durations:
                 )
         return replace(made, probabilities=table) if self.kind == "table" else made._evaluated()
 
-    def learned(self, counts: Counts, iterations: int = 10) -> Self:
+    def learned(self, counts: Counts, iterations: int = 6) -> Self:
         """Return distributions learned from segments that are known, some of them cut off.
 
         Tables are drawn towards a negative binomial distribution learned from the same segments.
@@ -305,7 +305,7 @@ def _fitted(
     moment = counts @ np.arange(1, longest + 2) / counts.sum()
     near = np.log([max(moment - 1, math.exp(-12)), shape])[: len(bounds)]
     begin = min(now, near, key=unlikely)
-    found = minimize(unlikely, begin, method="Nelder-Mead", bounds=bounds, options={"maxiter": 80})
+    found = minimize(unlikely, begin, method="Nelder-Mead", bounds=bounds, options={"maxiter": 60})
     if found.fun >= unlikely(now):
         return mean, shape
     return 1 + math.exp(found.x[0]), shape if kind == "poisson" else math.exp(found.x[1])

@@ -29,35 +29,34 @@ def drawn_parts(generator, states, longest):
     return generator.dirichlet(np.ones(states)), transition, table, tail, stay, sizes
 
 
-def duration(parts, state, steps, beyond=False):
-    """The probability that a segment lasts so many steps, or at least so many."""
+def laws(parts):
+    """The probability of each duration of each state, that of lasting as long, and of rests."""
     _, _, table, tail, stay, sizes = parts
-    if beyond:
-        return 1 - sum(duration(parts, state, k) for k in range(1, steps))
-    if steps <= sizes[state]:
-        return table[state, steps - 1]
-    return tail[state] * (1 - stay[state]) * stay[state] ** (steps - sizes[state] - 1)
+    chances = np.zeros((len(tail), 400))
+    for s, size in enumerate(sizes):
+        chances[s, :size] = table[s, :size]
+        chances[s, size:] = tail[s] * (1 - stay[s]) * stay[s] ** np.arange(400 - size)
+    least = chances[:, ::-1].cumsum(1)[:, ::-1]
+    return chances, least, least[:, ::-1].cumsum(1)[:, ::-1]
 
 
 def segmentations(parts, rows, left, right):
     """Every list of (state, first, last) of a sequence, with its probability."""
     steps, states = rows.shape
-    least = [[duration(parts, s, d, True) for d in range(1, 300)] for s in range(states)]
+    chances, least, rests = laws(parts)
     for cuts in itertools.product([False, True], repeat=steps - 1):
         edges = [0, *(t + 1 for t, cut in enumerate(cuts) if cut), steps]
         for path in itertools.product(range(states), repeat=len(edges) - 1):
             chance = parts[0][path[0]]
             for before, after in itertools.pairwise(path):
                 chance *= parts[1][before, after]
+            if not chance:
+                continue
             segments = list(zip(path, edges, edges[1:], strict=False))
             for s, first, last in segments:
-                length = last - first
                 begun, cut = left and first == 0, right and last == steps
-                if begun:
-                    chance *= sum(least[s][length - 1 :]) if cut else least[s][length - 1]
-                    chance /= sum(least[s])
-                else:
-                    chance *= least[s][length - 1] if cut else duration(parts, s, length)
+                law = [[chances, least], [least, rests]][begun][cut]
+                chance *= law[s, last - first - 1] / (rests[s, 0] if begun else 1)
                 chance *= np.exp(rows[first:last, s].sum())
             if chance:
                 yield segments, chance
