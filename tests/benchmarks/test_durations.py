@@ -2,7 +2,7 @@
 
     pytest tests/benchmarks/test_durations.py --benchmark-only -s
 
-One thread; figures are thousand steps a second that a processor spends, emissions (scores) included.
+One thread; figures are thousand steps a second that a processor spends, scores read included.
 """
 
 from __future__ import annotations

@@ -230,6 +230,31 @@ class Durations:
         """Return the durations that :meth:`parameters` and :meth:`settings` describe."""
         return cls(**settings, **arrays)
 
+    def checked(self, states: int) -> Self:
+        """Return these, if they are of so many states; compiled code reads them as they are.
+
+        Raises
+        ------
+        LearningError
+            If arrays do not fit each other, or hold what is no probability.
+        """
+        check_choice("kind of durations", self.kind, KINDS, LearningError)
+        width = int(self.longest.max(initial=0))
+        for name, array in self.parameters().items():
+            shape = (states, width + 1) if name == "probabilities" else (states,)
+            if array.shape != shape or not (np.isfinite(array) & (array >= 0)).all():
+                raise LearningError(
+                    f"{name} of durations are numbers of shape {shape}, none below 0"
+                )
+        beyond = np.arange(1, width + 1) > self.longest[:, None]
+        if self.longest.dtype.kind != "i" or (self.longest < 1).any() or self.table[beyond].any():
+            raise LearningError("longest durations are whole numbers above zero")
+        if (abs(self.probabilities.sum(1) - 1) > 1e-6).any() or (self.stay >= 1).any():
+            raise LearningError("durations are probabilities of sum 1, and stay is below 1")
+        if self.kind != "table" and ((self.means < 1).any() or (self.shapes <= 0).any()):
+            raise LearningError("means of durations are at least 1, and shapes above zero")
+        return self
+
 
 def count_segments(
     labels: Int64[np.ndarray, " steps"],

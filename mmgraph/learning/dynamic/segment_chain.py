@@ -120,11 +120,10 @@ def segment_chain(settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray])
         if slash:
             parts[part][key] = array
     kind, inner = settings["emission"]
+    emission = emission_class(kind).restored(parts["emission"], inner)
     return SegmentChain(
-        arrays["start"],
-        arrays["transition"],
-        emission_class(kind).restored(parts["emission"], inner),
-        Durations.restored(parts["durations"], settings["durations"]),
+        *HiddenChain.checked(arrays["start"], arrays["transition"], emission),
+        Durations.restored(parts["durations"], settings["durations"]).checked(emission.states),
         settings["left_censored"],
         settings["right_censored"],
     )

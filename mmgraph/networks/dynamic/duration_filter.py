@@ -177,6 +177,11 @@ class DurationFilter:
             if name not in found or found[name].shape != array.shape:
                 raise FormatError(f"{path} is the state of another model, or of another lag")
             array[...] = found[name]
+        window, longest = self._recent.window, self._recent.chain.longest
+        place = window.counters[0]
+        # Compiled code does not look whether a place is in the buffer.
+        if not longest <= place < window.logs.shape[1] or (window.newest > place).any():
+            raise FormatError(f"{path} is no state of a filter: a place lies outside of its buffer")
         self._rows = found["rows"]
         return self
 

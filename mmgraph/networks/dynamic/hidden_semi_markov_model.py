@@ -130,10 +130,7 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
             lasting = lasting.tabulated(durations)
         if stay is not None:
             lasting = lasting.staying(stay)
-        if len(lasting.longest) != len(self.labels):
-            raise LearningError(
-                f"durations are of {len(lasting.longest)} states, the model of {len(self.labels)}"
-            )
+        lasting.checked(len(self.labels))
         if transition is None:
             transition = self._possible() if before is None else before.transition
         super().set_parameters(start, transition, emission, **arrays)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from mmgraph.graph.errors import (
     ConvergenceWarning,
@@ -129,6 +130,14 @@ def test_filters_go_on_from_a_file(drawn, tmp_path, left_censored):
     np.testing.assert_allclose(model.posterior(rows, lag=149), model.posterior(rows), atol=1e-10)
     with pytest.raises(FormatError, match="of another lag"):
         model.filter(lag=5, state=tmp_path / "state")
+    numbers = load_file(tmp_path / "state")
+    for name, wrong in (
+        ("counters", numbers["counters"] + 999),
+        ("newest", numbers["newest"] + 999),
+    ):
+        save_file(numbers | {name: wrong}, tmp_path / "damaged")
+        with pytest.raises(FormatError, match="outside of its buffer"):
+            model.filter(lag=4, state=tmp_path / "damaged")
 
 
 def test_a_model_is_made_again_of_arrays_and_json(drawn):
@@ -139,6 +148,19 @@ def test_a_model_is_made_again_of_arrays_and_json(drawn):
     np.testing.assert_array_equal(again.log_likelihood(drawn[0]), model.log_likelihood(drawn[0]))
     assert again.get_params() == model.get_params()
     assert repr(again) == repr(model)
+    chances = arrays["durations/probabilities"]
+    wrong = [
+        ("probabilities", chances[:, 1:]),
+        ("probabilities", chances * 2),
+        ("longest", np.zeros(3, int)),
+        ("stay", np.ones(3)),
+        ("means", np.array([np.nan, 2, 2])),
+        ("shapes", np.ones(4)),
+        ("shapes", np.zeros(3)),
+    ]
+    for name, values in wrong:
+        with pytest.raises(LearningError, match="durations"):
+            HiddenSemiMarkovModel.restored(document, arrays | {f"durations/{name}": values})
 
 
 def test_a_state_never_visited_keeps_its_values(drawn):
