@@ -61,15 +61,20 @@ def advance(data, end, first, state):
     if data.kind == ABSOLUTE:
         _absolute_deviations(data, end, first, state)
         return
-    last = end - 1
-    if data.present[last, 0] == 0:
+    _similarities(data.rows, data.present, end - 1, first, state)
+
+
+@compiled
+def _similarities(rows, present, last, first, state):
+    """Add to the sums over all pairs of rows those with the last row, if it is present."""
+    if present[last, 0] == 0:
         return
     similarity = 0.0
     for s in range(last, first - 1, -1):
-        if data.present[s, 0] > 0:
+        if present[s, 0] > 0:
             distance = 0.0
-            for j in range(data.rows.shape[1]):
-                distance += (data.rows[s, j] - data.rows[last, j]) ** 2
+            for j in range(rows.shape[1]):
+                distance += (rows[s, j] - rows[last, j]) ** 2
             similarity += np.exp(-distance)
         state[s] += 2.0 * similarity - 1.0
 
@@ -112,9 +117,6 @@ def segment_costs(data, end, begins, number, state, costs):
     """Write the costs of the segments from each of the first ``number`` begins to ``end``."""
     features = data.sums.shape[1]
     columns = data.counts.shape[1]
-    if data.kind == SQUARES and columns == 1:
-        _squares(data.counts[:, 0], data.sums, data.squares[:, 0], end, begins[:number], costs)
-        return
     for c in range(number):
         s = begins[c]
         if data.kind == FULL_GAUSSIAN:
@@ -134,17 +136,34 @@ def segment_costs(data, end, begins, number, state, costs):
 
 
 @compiled
-def _squares(counts, sums, squares, end, begins, costs):
-    """Write the squared distances from the mean, feature after feature, so that loops are SIMD."""
-    for c in range(len(begins)):
+def squares_side_by_side(data):
+    """Return the sums, squares and counts before each row, a column a row, for squares alone.
+
+    There are no rows of them for other costs, nor where cells are missing.
+    """
+    if data.kind != SQUARES or data.counts.shape[1] > 1:
+        return np.empty((0, len(data.counts)))
+    return np.concatenate((data.sums, data.squares, data.counts), axis=1).T.copy()
+
+
+@compiled
+def squared_costs(running, end, columns, number, costs):
+    """Write what :func:`segment_costs` does, from the columns of begins that lie side by side.
+
+    Loops over begins are SIMD, and no record of arrays is passed, whose references are counted.
+    """
+    features = len(running) - 2
+    for c in range(number):
         costs[c] = 0.0
-    for j in range(sums.shape[1]):
-        of_end = sums[end, j]
-        for c in range(len(begins)):
-            costs[c] += (of_end - sums[begins[c], j]) ** 2
-    for c in range(len(begins)):
-        n = max(counts[end] - counts[begins[c]], 1.0)
-        costs[c] = max(squares[end] - squares[begins[c]] - costs[c] / n, 0.0)
+    for j in range(features):
+        of_end, of_begins = running[j, end], columns[j]
+        for c in range(number):
+            costs[c] += (of_end - of_begins[c]) ** 2
+    squares, count = running[features, end], running[features + 1, end]
+    of_begins, before = columns[features], columns[features + 1]
+    for c in range(number):
+        spread = squares - of_begins[c] - costs[c] / max(count - before[c], 1.0)
+        costs[c] = max(spread, 0.0)
 
 
 @compiled

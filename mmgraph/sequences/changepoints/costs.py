@@ -42,11 +42,32 @@ _ROUNDING = 1e-9
 
 
 class PreparedCost(NamedTuple):
-    """The statistics of a sequence, the penalty by default and the least length by default."""
+    """What a cost needs of a sequence, and how long its segments are at least by default."""
 
     statistics: Statistics
-    penalty: float
     least_length: int
+    values: Float64[np.ndarray, "length features"]
+    cost: str
+    parameters: float
+
+    @property
+    def penalty(self) -> float:
+        """The penalty of Schwarz's criterion (BIC) for the parameters of a segment and its place.
+
+        Costs that are no likelihoods are taken in units of the noise about a level.
+        """
+        logarithm = np.log(max(len(self.values), 2))
+        if KINDS[self.cost] in (GAUSSIAN, FULL_GAUSSIAN, COUNTS):
+            return float((self.parameters + 1) * logarithm)
+        if self.cost == "rbf":
+            steps = (np.diff(self.values, axis=0) ** 2).sum(1)
+            steps = steps[~np.isnan(steps)]
+            unit = 2 * float((1 - np.exp(-steps)).mean()) if len(steps) else 0.0
+        else:
+            noise = _noise(self.values)
+            each = noise / np.sqrt(2 * np.pi) if self.cost == "l1" else noise**2
+            unit = float(each.mean() * self.parameters + each.max())
+        return max(unit * logarithm, _ROUNDING)
 
 
 def prepared_cost(
@@ -80,7 +101,7 @@ def prepared_cost(
         parameters = features * own.get(KINDS[cost], 1.0)
     least = {GAUSSIAN: 2, FULL_GAUSSIAN: features + 1, REGRESSION: 3}.get(KINDS[cost], 1)
     data = _statistics(values, cost, feature_weights)
-    return PreparedCost(data, _penalty(values, cost, parameters), least)
+    return PreparedCost(data, least, values, cost, parameters)
 
 
 def _joined(
@@ -217,22 +238,3 @@ def _statistics(values: np.ndarray, cost: str, weights: np.ndarray) -> Statistic
 
 def _running(values: np.ndarray) -> Float64[np.ndarray, "steps columns"]:
     return np.concatenate([np.zeros((1, values.shape[1])), values.cumsum(0)])
-
-
-def _penalty(values: np.ndarray, cost: str, parameters: float) -> float:
-    """The penalty of Schwarz's criterion (BIC): what a segment's parameters and its place weigh.
-
-    Costs that are no likelihoods are taken in units of the noise about a level.
-    """
-    logarithm = np.log(max(len(values), 2))
-    if KINDS[cost] in (GAUSSIAN, FULL_GAUSSIAN, COUNTS):
-        return float((parameters + 1) * logarithm)
-    noise = _noise(values)
-    each = noise / np.sqrt(2 * np.pi) if cost == "l1" else noise**2
-    if cost == "rbf":
-        steps = (np.diff(values, axis=0) ** 2).sum(1)
-        steps = steps[~np.isnan(steps)]
-        unit = float((1 - np.exp(-steps)).mean()) if len(steps) else 0.0
-        return max(2 * unit * logarithm, _ROUNDING)
-    unit = float(each.mean() * parameters + each.max())
-    return max(unit * logarithm, _ROUNDING)
