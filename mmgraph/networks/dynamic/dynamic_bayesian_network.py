@@ -29,6 +29,7 @@ from mmgraph.learning.dynamic.slice_families import (
     log_prior,
     updated_family,
 )
+from mmgraph.learning.kept_steps import digest
 from mmgraph.networks.bayesian_network import BayesianNetwork
 
 
@@ -227,7 +228,12 @@ class DynamicBayesianNetwork(DynamicGraph, SequenceModel):
             total = expected.log_likelihood
             return Ascent(total, total + prior, net.with_distributions(slices))
 
-        options = ClimbOptions(iterations, tolerance, 1, checkpoint, {}, progress)
+        belongs_to = {
+            "settings": {"pseudo_counts": pseudo_counts, "floor": floor},
+            "data": digest(given.steps.lengths.tolist(), given.arrays()),
+            "first distributions": digest(list(self.arrays()), self.arrays().values()),
+        }
+        options = ClimbOptions(iterations, tolerance, 1, checkpoint, belongs_to, progress)
 
         firsts: list[DynamicBayesianNetwork] = [self]
         fitted, self.fit_report = climb(

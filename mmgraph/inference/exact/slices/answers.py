@@ -129,8 +129,8 @@ def best_paths(
 ) -> Assignment:
     """Return the most probable states of all discrete variables at every step together.
 
-    Beyond the end of a shorter sequence stands -1. ``variables`` must be all of them, or those that
-    are not observed throughout.
+    Beyond the end of a shorter sequence stands -1. Of variables that are left out only those that
+    nothing depends on are summed out.
 
     Raises
     ------
@@ -140,16 +140,14 @@ def best_paths(
         If some are to be summed out.
     """
     began = time.perf_counter()
-    everything = _discrete(model)
-    tables = _prepared(model, evidence, everything, length, memory_budget)
-    names = everything if variables is None else list(variables)
+    names = _discrete(model) if variables is None else list(variables)
+    tables = _prepared(model, evidence, names, length, memory_budget)
     left_out = set(tables.hidden) - set(names)
     if left_out:
         raise MmgraphError(
             f"the best path is one of all variables together, {', '.join(sorted(left_out))} too; "
             "query gives the marginals of each"
         )
-    check_names(model, names)
     steps = tables.given.steps
     states, weights = SliceRun(tables).best()
     whole = {n: states[n] if n in states else tables.codes[n] for n in names}

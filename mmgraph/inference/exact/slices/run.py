@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -230,7 +230,7 @@ class SliceRun:
         plans = self.which[self.steps.ends - 1]
         outside = np.arange(self.message_size) >= self.program.outgoing[plans][:, None]
         last[outside] = -np.inf
-        return self._traced(messages, None), last.max(1)
+        return self._traced(messages, [None])[0], last.max(1)
 
     def draw(
         self, draws: int, generator: np.random.Generator
@@ -238,27 +238,31 @@ class SliceRun:
         """Return independent draws of the hidden variables of all steps, given the evidence."""
         self.impossible = {}
         messages = self._log_messages(best=False)
-        return [self._traced(messages, generator) for _ in range(draws)]
+        return self._traced(messages, [generator] * draws)
 
     def _traced(
-        self, messages: list[np.ndarray], generator: np.random.Generator | None
-    ) -> dict[str, Int64[np.ndarray, " steps"]]:
-        """Trace a path back, best or drawn, and read the states off the cells passed through."""
+        self, messages: list[np.ndarray], generators: Sequence[np.random.Generator | None]
+    ) -> list[dict[str, Int64[np.ndarray, " steps"]]]:
+        """Trace paths back, best or drawn, and read the states off the cells passed through."""
         most = max(len(plan.operations) for plan in self.tables.plans)
-        states = {name: np.empty(self.steps.total, np.int64) for name in self.tables.hidden}
-        last = -1
+        paths = [
+            {name: np.empty(self.steps.total, np.int64) for name in self.tables.hidden}
+            for _ in generators
+        ]
+        last = [-1] * len(paths)
         for number in range(len(self.pieces) - 1, -1, -1):
             part = self.pieces[number]
             length = part.stop - part.start
-            chosen = np.zeros((length, most), np.int64)
-            levels = np.empty((0, 0))
-            if generator is not None:
-                levels = generator.random((length, most + 1))
-            before = messages[number - 1][-1] if number else np.zeros(self.message_size)
             arrays = self._arrays(part)
-            last = trace_back(*arrays, before, messages[number], levels, last, chosen)
-            self._read(part, chosen, states)
-        return states
+            before = messages[number - 1][-1] if number else np.zeros(self.message_size)
+            for i, generator in enumerate(generators):
+                chosen = np.zeros((length, most), np.int64)
+                levels = np.empty((0, 0))
+                if generator is not None:
+                    levels = generator.random((length, most + 1))
+                last[i] = trace_back(*arrays, before, messages[number], levels, last[i], chosen)
+                self._read(part, chosen, paths[i])
+        return paths
 
     def _read(
         self, part: slice, chosen: Int64[np.ndarray, "steps operations"], states: dict[str, Any]

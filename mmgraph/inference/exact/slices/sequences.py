@@ -33,6 +33,11 @@ class SequenceEvidence(NamedTuple):
     steps: Steps
     cells: Evidence
 
+    def arrays(self) -> list[np.ndarray]:
+        """Return all numbers of the cells, in the order of the variables."""
+        tensors = [*self.cells.soft.values(), *self.cells.values.values()]
+        return [self.cells.codes, *(t.detach().cpu().numpy() for t in tensors)]
+
     def of_slice(self, graph: FactorGraph, places: np.ndarray) -> Evidence:
         """Return the evidence of some steps as that of a slice's graph, slices before included."""
         columns, codes = [], []
