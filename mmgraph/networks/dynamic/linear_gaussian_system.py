@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from jaxtyping import Float64
@@ -25,6 +25,9 @@ from mmgraph.learning.dynamic.linear_gaussian import ascend, first_values
 from mmgraph.learning.dynamic.sequences import SequenceRows, read_sequences
 from mmgraph.learning.kept_steps import digest
 from mmgraph.networks.dynamic.linear_step_filter import LinearStepFilter
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,15 +158,28 @@ class LinearGaussianSystem:
                 answers[number] = GaussianStates(own, covariances, float(group.log_likelihoods[i]))
         return read.answer(answers)
 
-    def smooth(self, sequences: object) -> Any:
+    def smooth(self, sequences: object, device: torch.device | str | None = None) -> Any:
         """Return the states given all rows, a :class:`GaussianStates` a sequence.
+
+        Parameters
+        ----------
+        sequences : sequences
+        device : torch.device or str, optional
+            Where to run a parallel scan, of logarithmic depth, over all sequences at once; by
+            default compiled code on the CPU, which is exact for singular covariances, too.
 
         Raises
         ------
         EvidenceError, ZeroProbabilityError
             As :meth:`log_likelihood`.
         """
-        return self._answered(self._read(sequences), None)
+        read = self._read(sequences)
+        if device is None:
+            return self._answered(read, None)
+        from mmgraph.inference.gaussian.state_space.parallel_scan import smooth_in_parallel
+
+        answers = smooth_in_parallel(self.system, read.parts, device)
+        return read.answer([GaussianStates(*answer) for answer in answers])
 
     def filter(
         self, sequences: object = None, lag: int = 0, state: Path | str | None = None
