@@ -169,6 +169,15 @@ class Durations:
                 )
         return replace(made, probabilities=table) if self.kind == "table" else made._evaluated()
 
+    def moved_towards(self, other: Self, share: float) -> Self:
+        """Return what lies between these (a share of 0) and others of the same kind (1)."""
+        names = ("means", "shapes", "stay", "probabilities")
+        parts = {n: (1 - share) * getattr(self, n) + share * getattr(other, n) for n in names}
+        if self.kind == "geometric":
+            parts["stay"] = np.minimum(1 - 1 / parts["means"], _LARGEST_STAY)
+        made = replace(self, **parts)
+        return made if self.kind == "table" or share == 1 else made._evaluated()
+
     def learned(self, counts: Counts, iterations: int = 6) -> Self:
         """Return distributions learned from segments that are known, some of them cut off.
 

@@ -70,8 +70,8 @@ class SegmentChain(NamedTuple):
     ) -> Ascent[SegmentChain]:
         """Return an iteration of expectation maximisation; see :meth:`HiddenChain.ascend`.
 
-        Where sequences are left-censored, the durations of their first segments are not learned
-        from, so that the objective may fall.
+        The durations of first segments that may have begun earlier are not counted; where what is
+        learned from the others makes the objective fall, durations move less, or stay.
         """
         statistics: Statistics = {}
 
@@ -81,17 +81,28 @@ class SegmentChain(NamedTuple):
 
         totals, start, counts = self.chain.smooth(self.densities(rows, labels), lengths, visit)
         log_likelihood = float(totals.sum())
-        prior = self.emission.log_prior() + self.durations.log_prior()
-        if pseudo_counts:
-            for table in (self.start, self.transition):
-                prior += pseudo_counts * float(np.log(table[table > 0]).sum())
+        objective = log_likelihood + self._log_prior(pseudo_counts)
         following = self._replace(
             start=normalised(start, self.start, pseudo_counts),
             transition=normalised(counts.transitions, self.transition, pseudo_counts),
             emission=self.emission.updated(statistics),
             durations=self.durations.updated(counts),
         )
-        return Ascent(log_likelihood, log_likelihood + prior, following)
+        learned = following.durations
+        for share in (1.0, 0.5, 0.1, 0.0) if self.left_censored else ():
+            moved = self.durations.moved_towards(learned, share)
+            following = following._replace(durations=moved)
+            found = following.chain.log_likelihoods(following.densities(rows, labels), lengths)
+            if found.sum() + following._log_prior(pseudo_counts) >= objective:
+                break
+        return Ascent(log_likelihood, objective, following)
+
+    def _log_prior(self, pseudo_counts: float) -> float:
+        prior = self.emission.log_prior() + self.durations.log_prior()
+        if pseudo_counts:
+            for table in (self.start, self.transition):
+                prior += pseudo_counts * float(np.log(table[table > 0]).sum())
+        return prior
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all parameters by name, those of its parts under ``durations/``, ``emission/``."""

@@ -44,7 +44,9 @@ def drawn():
 @pytest.mark.parametrize("smoothing", [None, 2.0])
 @pytest.mark.filterwarnings("ignore:expectation maximisation ended")
 def test_em_never_falls(drawn, kind, smoothing):
-    model = HiddenSemiMarkovModel(3, durations=kind, longest=12, smoothing=smoothing)
+    model = HiddenSemiMarkovModel(
+        3, durations=kind, longest=12, smoothing=smoothing, left_censored=smoothing is None
+    )
     model.fit(drawn[0], iterations=6)
     objectives = np.array(model.fit_report.objectives)
     assert (np.diff(objectives) > -1e-9 * abs(objectives[-1])).all()
