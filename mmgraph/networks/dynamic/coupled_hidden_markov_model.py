@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmgraph.graph.errors import EvidenceError, LearningError, suggestion
+from mmgraph.graph.errors import LearningError, suggestion
 from mmgraph.learning.dynamic.climbing import Ascent
-from mmgraph.learning.dynamic.emissions.autoregressive import lagged
 from mmgraph.learning.dynamic.emissions.chain_part import ChainPartEmission
+from mmgraph.learning.dynamic.emissions.choice import EmissionChoice
 from mmgraph.learning.dynamic.emissions.emission import Emission
 from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
-from mmgraph.learning.dynamic.emissions.named import emission_class
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
 from mmgraph.learning.dynamic.parallel_chains import ParallelChains, summed_by_chain
-from mmgraph.learning.dynamic.sequences import SequenceRows, read_modalities, read_sequences
+from mmgraph.learning.dynamic.sequences import SequenceRows
 from mmgraph.networks.dynamic.joint_filter import JointFilter
 from mmgraph.networks.dynamic.parallel_chain_model import (
+    Decoded,
     ParallelChainModel,
     Smoothed,
     ascent_to,
@@ -69,10 +70,9 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
                 others = kinds if name in self.chains else self.chains
                 hint = suggestion(name, others)
                 raise LearningError(f"modality {name!r} has states or an emission, not both{hint}")
-        self._kinds = {name: kinds[name] for name in self.chains}
-        for kind in self._kinds.values():
-            if isinstance(kind, str):
-                emission_class(kind)
+        self._choice = EmissionChoice(
+            {n: kinds[n] for n in self.chains}, covariance, components, order, floor, pseudo_counts
+        )
 
     @property
     def method(self) -> str:
@@ -93,61 +93,36 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
         )
 
     def _read(self, sequences: object) -> SequenceRows:
-        if not isinstance(sequences, Mapping):
-            raise EvidenceError(
-                f"of several modalities ({', '.join(self.chains)}) sequences are a mapping"
-            )
-        if self._parameters is not None:
-            parts = self._parameters.emission.parts  # type: ignore[attr-defined]
-            return read_modalities(sequences, {name: parts[name].features for name in parts})
-        widths: dict[str, int | None] = dict.fromkeys(self.chains)
-        for name in self.chains:
-            given = sequences.get(name)
-            listed = given if isinstance(given, list | tuple) else [given]
-            some = next((sequence for sequence in listed if sequence is not None), None)
-            if some is not None:
-                widths[name] = read_sequences([some]).parts[0].shape[1]
-        read = read_modalities(sequences, widths)
-        self._widths = [width for width in widths.values() if width is not None]
-        return read
+        known = None if self._parameters is None else self._parameters.emission
+        return self._choice.read(sequences, known)
+
+    def _choices(self) -> Iterator[tuple[str, int, EmissionChoice]]:
+        for (name, kind), states in zip(self._choice.kinds.items(), self.sizes, strict=True):
+            yield name, states, dataclasses.replace(self._choice, spec=kind)
 
     def _initial_emission(
-        self, parts: list[np.ndarray], generator: np.random.Generator
+        self, sequences: Any, read: SequenceRows, generator: np.random.Generator
     ) -> ModalityEmission:
-        if self._parameters is not None:
-            lifted = self._parameters.emission.parts  # type: ignore[attr-defined]
-            self._widths = [part.features for part in lifted.values()]
-        ends = np.cumsum(self._widths)
-        settings = {
-            "covariance": self.covariance, "components": self.components, "order": self.order,
-            "floor": self.floor, "pseudo_counts": self.pseudo_counts,
-        }  # fmt: skip
+        known = None if self._parameters is None else self._parameters.emission
+        widths = [width or 0 for width in self._choice.widths(sequences, known).values()]
+        split = [np.split(part, np.cumsum(widths)[:-1], axis=1) for part in read.parts]
         made = {}
-        for m, (name, kind) in enumerate(self._kinds.items()):
-            if not isinstance(kind, str):
-                made[name] = kind
-                continue
-            own = [np.ascontiguousarray(p[:, ends[m] - self._widths[m] : ends[m]]) for p in parts]
-            if kind == "autoregressive":
-                own = [lagged(part, self.order) for part in own]
-            made[name] = emission_class(kind).initial(
-                np.concatenate(own), self.sizes[m], generator, **settings
-            )
+        for m, (name, states, choice) in enumerate(self._choices()):
+            own = SequenceRows([parts[m] for parts in split], False)
+            made[name] = choice.first(own.parts, own, states, generator)
         return self._lifted(made)
 
     def _made_emission(self, arrays: Mapping[str, Any]) -> Emission | None:
         """Arrays are mappings of modality to what its emission's class takes: ``means``, …."""
-        if not arrays:
-            return None
         made: dict[str, Emission] = {}
-        for name, kind in self._kinds.items():
-            if not isinstance(kind, str):
-                made[name] = kind
-                continue
+        for name, states, choice in self._choices() if arrays else ():
             own = {n: np.asarray(given[name]) for n, given in arrays.items() if name in given}
-            settings = {"covariance": self.covariance} if kind in ("gaussian", "mixture") else {}
-            made[name] = emission_class(kind).restored(own, settings)
-        return self._lifted(made)
+            kind = self._choice.kinds[name]
+            found = choice.made(own, states) if isinstance(kind, str) else kind
+            if found is None:
+                raise LearningError(f"none of {', '.join(arrays)} is of modality '{name}'")
+            made[name] = found
+        return self._lifted(made) if made else None
 
     def _joint(self, parameters: ParallelChains) -> HiddenChain:
         joint = parameters.joint_start, parameters.joint_transition
@@ -167,11 +142,23 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
         totals = hidden.chain.log_likelihoods(densities, read.lengths)
         return float(totals[0]) if read.single else totals
 
-    def _decoded(self, rows: list[np.ndarray]) -> Iterator[Sequence[np.ndarray]]:
+    def _decoded(self, rows: list[np.ndarray]) -> Iterator[Decoded]:
         hidden = self._joint(self.parameters)
         for part in rows:
-            path, _ = hidden.chain.best_paths(hidden.densities(part, None), [len(part)])
-            yield np.unravel_index(path, self.sizes)
+            path, (weight,) = hidden.chain.best_paths(hidden.densities(part, None), [len(part)])
+            yield np.unravel_index(path, self.sizes), float(weight)
+
+    def _drawn(
+        self, rows: list[np.ndarray], count: int, generator: np.random.Generator
+    ) -> Iterator[Sequence[np.ndarray]]:
+        hidden = self._joint(self.parameters)
+        for part in rows:
+            densities = hidden.densities(part, None)
+            (paths,) = hidden.chain.sample_paths(densities, [len(part)], count, generator)
+            yield np.unravel_index(paths, self.sizes)
+
+    def _modalities(self) -> tuple[str, ...]:
+        return tuple(self.chains)
 
     def _ascent(self, rows: list[np.ndarray]) -> Callable[[ParallelChains], Ascent[ParallelChains]]:
         whole, lengths = np.concatenate(rows), [len(part) for part in rows]

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.inference.exact.chain.factorial_chain import FactorialChain
+from mmgraph.inference.exact.chain.path_samples import sample_paths
 from mmgraph.inference.mean_field.factorial_chains import FactoredPosterior, factorial_mean_field
 from mmgraph.learning.dynamic.climbing import Ascent
 from mmgraph.learning.dynamic.emissions.additive_gaussian import AdditiveGaussianEmission
@@ -20,6 +22,7 @@ from mmgraph.learning.dynamic.sequences import SequenceRows, read_sequences
 from mmgraph.networks.dynamic.factored_filter import FactoredFilter
 from mmgraph.networks.dynamic.joint_filter import JointFilter
 from mmgraph.networks.dynamic.parallel_chain_model import (
+    Decoded,
     ParallelChainModel,
     Smoothed,
     ascent_to,
@@ -102,10 +105,10 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
         return read_sequences(sequences, known)
 
     def _initial_emission(
-        self, parts: list[np.ndarray], generator: np.random.Generator
+        self, sequences: Any, read: SequenceRows, generator: np.random.Generator
     ) -> AdditiveGaussianEmission:
         return AdditiveGaussianEmission.initial(
-            np.concatenate(parts), self.sizes, generator, self.covariance, self.floor
+            np.concatenate(read.parts), self.sizes, generator, self.covariance, self.floor
         )
 
     def _made_emission(self, arrays: Mapping[str, Any]) -> AdditiveGaussianEmission | None:
@@ -130,9 +133,8 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
         part: np.ndarray,
         marginals: Sequence[np.ndarray] | None = None,
     ) -> FactoredPosterior:
-        tables = zip(parameters.starts, parameters.transitions, strict=True)
-        chains = [FactorialChain(start, [table]) for start, table in tables]
-        return factorial_mean_field(chains, _additive(parameters).additive_rows(part), marginals)
+        rows = _additive(parameters).additive_rows(part)
+        return factorial_mean_field(_apart(parameters), rows, marginals)
 
     def _smoothed(self, rows: list[np.ndarray]) -> Iterator[Smoothed]:
         parameters = self.parameters
@@ -146,18 +148,41 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
             probabilities, _, total = joint.smoothed(densities, f"sequence {number}")
             yield summed_by_chain(probabilities, self.sizes), total
 
-    def _decoded(self, rows: list[np.ndarray]) -> Iterator[Sequence[np.ndarray]]:
+    def _decoded(self, rows: list[np.ndarray]) -> Iterator[Decoded]:
         parameters = self.parameters
         joint = self._joint(parameters) if self.exact else None
         for number, part in enumerate(rows):
             name = f"sequence {number}"
             if joint is not None:
-                path, _ = joint.decoded(parameters.emission.log_densities(part), name)
-                yield np.unravel_index(path, self.sizes)
+                path, weight = joint.decoded(parameters.emission.log_densities(part), name)
+                yield np.unravel_index(path, self.sizes), weight
                 continue
             fields = self._approximate(parameters, part).fields
-            tables = zip(parameters.starts, parameters.transitions, fields, strict=True)
-            yield [FactorialChain(s, [t]).decoded(field, name)[0] for s, t, field in tables]
+            found = [
+                chain.decoded(field, name)
+                for chain, field in zip(_apart(parameters), fields, strict=True)
+            ]
+            paths = [path for path, _ in found]
+            # What the fields say of the paths makes way for what the rows do.
+            weight = _additive(parameters).path_density(part, paths)
+            for (path, total), field in zip(found, fields, strict=True):
+                weight += total - float(field[np.arange(len(path)), path].sum())
+            yield paths, weight
+
+    def _drawn(
+        self, rows: list[np.ndarray], count: int, generator: np.random.Generator
+    ) -> Iterator[Sequence[np.ndarray]]:
+        parameters = self.parameters
+        draws = torch.Generator().manual_seed(int(generator.integers(2**62)))
+        for part in rows:
+            if self.exact:
+                densities = parameters.emission.log_densities(part)
+                paths = sample_paths(self._joint(parameters), densities, count, draws)
+                yield np.unravel_index(paths, self.sizes)
+                continue
+            fields = self._approximate(parameters, part).fields
+            chains = zip(_apart(parameters), fields, strict=True)
+            yield [sample_paths(chain, field, count, draws) for chain, field in chains]
 
     def _ascent(self, rows: list[np.ndarray]) -> Callable[[ParallelChains], Ascent[ParallelChains]]:
         # Mean field goes on from where it was, so that the bound does not fall between iterations.
@@ -217,3 +242,8 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
 def _additive(parameters: ParallelChains) -> AdditiveGaussianEmission:
     assert isinstance(parameters.emission, AdditiveGaussianEmission)
     return parameters.emission
+
+
+def _apart(parameters: ParallelChains) -> list[FactorialChain]:
+    tables = zip(parameters.starts, parameters.transitions, strict=True)
+    return [FactorialChain(start, [table]) for start, table in tables]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,7 @@ from mmgraph.graph.errors import (
     check_choice,
     warn_caller,
 )
+from mmgraph.graph.variable import Variable
 from mmgraph.learning.conditionals.em_records import EMReport
 from mmgraph.learning.dynamic.climbing import Ascent, ClimbOptions, Progress, climb
 from mmgraph.learning.dynamic.emissions.emission import Emission
@@ -26,6 +27,7 @@ from mmgraph.learning.dynamic.hidden_chain import distribution
 from mmgraph.learning.dynamic.parallel_chains import ParallelChains
 from mmgraph.learning.dynamic.sequences import SequenceRows
 from mmgraph.learning.kept_steps import digest
+from mmgraph.networks.dynamic.face_answers import FaceAnswers
 
 
 class ChainMarginals(dict[str, np.ndarray]):
@@ -54,8 +56,11 @@ LEAST_VISITS = 1e-3
 Smoothed = tuple[list[Float64[np.ndarray, "length states"]], float]
 """Of a sequence, the marginals of each chain, and the log-likelihood or its bound."""
 
+Decoded = tuple[Sequence[Int64[np.ndarray, " length"]], float]
+"""Of a sequence, the states of each chain on a path, and its log-probability with the rows."""
 
-class ParallelChainModel(ABC):
+
+class ParallelChainModel(FaceAnswers):
     """Several hidden Markov chains side by side, whose joint states emit rows.
 
     Attributes
@@ -109,8 +114,10 @@ class ParallelChainModel(ABC):
         """Read sequences, modalities side by side."""
 
     @abstractmethod
-    def _initial_emission(self, parts: list[np.ndarray], generator: np.random.Generator) -> Any:
-        """First values of the emission for EM."""
+    def _initial_emission(
+        self, sequences: Any, read: SequenceRows, generator: np.random.Generator
+    ) -> Emission:
+        """First values of the emission for EM, from sequences as given and as read."""
 
     @abstractmethod
     def _steady(self) -> list[np.ndarray]:
@@ -121,17 +128,23 @@ class ParallelChainModel(ABC):
         """Answer prepared sequences one after the other."""
 
     @abstractmethod
-    def _decoded(self, rows: list[np.ndarray]) -> Iterator[Sequence[Int64[np.ndarray, " length"]]]:
-        """The states of each chain on the best path, of prepared sequences."""
+    def _decoded(self, rows: list[np.ndarray]) -> Iterator[Decoded]:
+        """The best paths of prepared sequences."""
+
+    @abstractmethod
+    def _drawn(
+        self, rows: list[np.ndarray], count: int, generator: np.random.Generator
+    ) -> Iterator[Sequence[Int64[np.ndarray, "count length"]]]:
+        """Drawn paths of prepared sequences, of each chain."""
 
     @abstractmethod
     def _ascent(self, rows: list[np.ndarray]) -> Any:
         """What an iteration of EM does with parameters; see :func:`climb`."""
 
-    def _first(self, read: SequenceRows, restart: int) -> ParallelChains:
+    def _first(self, sequences: object, read: SequenceRows, restart: int) -> ParallelChains:
         """First values: chains that mostly stay as they are."""
         generator = np.random.default_rng([self.random_state, restart])
-        emission = self._initial_emission(read.parts, generator)
+        emission = self._initial_emission(sequences, read, generator)
         starts = tuple(np.full(states, 1 / states) for states in self.sizes)
         transitions = tuple(0.1 / table.shape[1] + 0.9 * table for table in self._steady())
         return ParallelChains(starts, transitions, emission)
@@ -174,7 +187,7 @@ class ParallelChainModel(ABC):
             raise LearningError(f"start is 'data' or 'current', not {start!r}")
         read = self._read(sequences)
         count = restarts if start == "data" else 1
-        first = [self.parameters if start == "current" else self._first(read, i)
+        first = [self.parameters if start == "current" else self._first(sequences, read, i)
                  for i in range(count)]  # fmt: skip
         rows = [first[0].emission.prepared(part) for part in read.parts]
         kept = {"settings": repr(self.get_params()), "data": digest(read.lengths, rows)}
@@ -282,7 +295,7 @@ class ParallelChainModel(ABC):
         """Return of each sequence the :class:`ChainMarginals`; raises as :meth:`log_likelihood`."""
         read, rows = self._prepared(sequences)
         found = [
-            ChainMarginals(dict(zip(self.chains, parts, strict=True)), self.method, self.exact, x)
+            ChainMarginals(self._named(parts), self.method, self.exact, x)
             for parts, x in self._smoothed(rows)
         ]
         return read.answer(found)
@@ -294,8 +307,41 @@ class ParallelChainModel(ABC):
         means. Raises as :meth:`log_likelihood`.
         """
         read, rows = self._prepared(sequences)
-        paths = [dict(zip(self.chains, path, strict=True)) for path in self._decoded(rows)]
-        return read.answer(paths)
+        return read.answer([self._named(path) for path, _ in self._decoded(rows)])
+
+    def sample_paths(self, sequences: object, count: int, random_state: int | None = None) -> Any:
+        """Return of each sequence paths drawn given it, ``(count, length)``, by chain.
+
+        Of structured mean field they are drawn from the product of chains that it finds. Raises as
+        :meth:`log_likelihood`.
+        """
+        read, rows = self._prepared(sequences)
+        seed = self.random_state if random_state is None else random_state
+        drawn = self._drawn(rows, count, np.random.default_rng(seed))
+        return read.answer([self._named(paths) for paths in drawn])
+
+    def _named(self, parts: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(self.chains, parts, strict=True))
+
+    def _hidden(self) -> dict[str, Variable]:
+        return {name: Variable(name, states) for name, states in self.chains.items()}
+
+    def _modalities(self) -> tuple[str, ...]:
+        return ()
+
+    def _decoded_paths(
+        self, sequences: Any
+    ) -> tuple[list[dict[str, np.ndarray]], np.ndarray, bool]:
+        _, rows = self._prepared(sequences)
+        found = list(self._decoded(rows))
+        weights = np.array([weight for _, weight in found])
+        return [self._named(path) for path, _ in found], weights, self.exact
+
+    def _drawn_paths(
+        self, sequences: Any, draws: int, generator: np.random.Generator
+    ) -> list[dict[str, np.ndarray]]:
+        _, rows = self._prepared(sequences)
+        return [self._named(paths) for paths in self._drawn(rows, draws, generator)]
 
     def sample(self, length: int, random_state: int | None = None) -> tuple[Any, dict[str, Any]]:
         """Return a drawn sequence, as sequences are given, and the states of each chain."""

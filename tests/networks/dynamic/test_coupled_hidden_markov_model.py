@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from mmgraph.graph.errors import EvidenceError, LearningError
+from mmgraph.inference.query import map_query, query
 from mmgraph.networks.dynamic.coupled_hidden_markov_model import CoupledHiddenMarkovModel
 from tests.inference.exact.chain.enumerated_paths import enumerated
 
@@ -62,9 +63,13 @@ def test_answers_equal_those_of_all_paths(seed):
     table = truth.probabilities.reshape(4, 2, 3)
     np.testing.assert_allclose(answer["sound"], table.sum(2), atol=1e-9)
     np.testing.assert_allclose(answer["sight"], table.sum(1), atol=1e-9)
+    asked = query(model, rows, ["sight"]).marginal("sight")[0]
+    np.testing.assert_allclose(asked, table.sum(1), atol=1e-9)
     path = model.predict(rows)
     best = (truth.paths == 3 * path["sound"] + path["sight"]).all(1)
     assert truth.scores[best][0] == pytest.approx(truth.scores.max(), rel=1e-12)
+    assert float(map_query(model, rows).log_weight) == pytest.approx(truth.scores.max())
+    assert model.sample_paths(rows, 7)["sight"].shape == (7, 4)
     filtered = model.filter()
     for t in range(4):
         last = filtered.step({n: part[t] for n, part in rows.items() if part is not None})

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
 from mmgraph.graph.errors import ConvergenceWarning, EvidenceError, LearningError, NotFittedError
+from mmgraph.inference.query import map_query, query
 from mmgraph.networks.dynamic.factorial_hidden_markov_model import FactorialHiddenMarkovModel
 from tests.inference.exact.chain.enumerated_paths import drawn_chains, enumerated, joint
 
@@ -62,9 +63,10 @@ def test_answers_equal_those_of_all_paths(seed, sizes):
     for m, name in enumerate(model.chains):
         others = tuple(1 + n for n in range(len(sizes)) if n != m)
         np.testing.assert_allclose(answer[name], table.sum(others), atol=1e-9)
+    best = map_query(model, {"rows": rows})
     path = np.ravel_multi_index(tuple(model.predict(rows).values()), sizes)
-    best = (truth.paths == path).all(1)
-    assert truth.scores[best][0] == pytest.approx(truth.scores.max(), rel=1e-12)
+    assert truth.scores[(truth.paths == path).all(1)][0] == pytest.approx(truth.scores.max())
+    assert float(best.log_weight) == pytest.approx(truth.scores.max(), rel=1e-10)
     filtered = model.filter()
     last = [filtered.step(row) for row in rows][-1]
     assert filtered.log_likelihood == pytest.approx(truth.log_likelihood, rel=1e-10)
@@ -82,7 +84,12 @@ def test_mean_field_bounds_the_likelihood(seed):
     assert answer.log_likelihood <= truth_of(model, rows).log_likelihood + 1e-9
     for marginals in answer.values():
         np.testing.assert_allclose(marginals.sum(1), 1)
-    assert {len(path) for path in model.predict(rows).values()} == {4}
+    path = np.ravel_multi_index(tuple(model.predict(rows).values()), model.sizes)
+    score = truth_of(model, rows).scores[(truth_of(model, rows).paths == path).all(1)][0]
+    assert float(map_query(model, {"rows": rows}).log_weight) == pytest.approx(score, rel=1e-10)
+    asked = query(model, {"rows": rows}, ["chain1"])
+    assert not asked.exact
+    np.testing.assert_array_equal(asked.marginal("chain1")[0], answer["chain1"])
 
 
 def test_mean_field_of_one_chain_is_exact():
@@ -139,6 +146,16 @@ def test_many_chains_are_answered_by_mean_field():
         model.fit([rows], start="current", iterations=2)
     assert model.posterior(rows)["chain11"].shape == (5, 4)
     assert model.filter().step(rows[0]).keys() == path.keys()
+
+
+@pytest.mark.parametrize("inference", ["exact", "mean field"])
+def test_paths_are_drawn_as_marginals_say(inference):
+    model = drawn_model(2, inference=inference)
+    rows = drawn_rows(model, 2)
+    drawn = model.sample_paths(rows, 4000)
+    for name, marginals in model.posterior(rows).items():
+        found = (drawn[name][..., None] == np.arange(marginals.shape[1])).mean(0)
+        np.testing.assert_allclose(found, marginals, atol=0.04)
 
 
 def test_a_filter_goes_on_from_its_file(tmp_path):

@@ -148,6 +148,16 @@ class AdditiveGaussianEmission(Emission):
             self.contributions,
         )
 
+    def path_density(
+        self, rows: Float64[np.ndarray, "steps features"], paths: Sequence[np.ndarray]
+    ) -> float:
+        """Return the log-density of rows given the states of every chain, ``(steps,)`` each."""
+        observed = self.additive_rows(rows)
+        means = sum(table[path] for table, path in zip(self.contributions, paths, strict=True))
+        rest = observed.rows - means
+        squares = np.einsum("tf,tfg,tg->", rest, observed.precisions[observed.kinds], rest)
+        return float(observed.constants[observed.kinds].sum() - 0.5 * squares)
+
     def log_densities(
         self, rows: Float64[np.ndarray, "steps features"]
     ) -> Float64[np.ndarray, "steps joint"]:
