@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.graph.memory_budget import check_required, default_memory_budget
 from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
+from mmgraph.learning.dynamic.emissions.named import emission_class
 from mmgraph.learning.dynamic.hidden_chain import normalised
 
 
@@ -97,15 +98,26 @@ class ParallelChains(NamedTuple):
             **{f"emission/{n}": array for n, array in self.emission.parameters().items()},
         }
 
-    def restored(self, arrays: Mapping[str, np.ndarray]) -> Self:
+    def settings(self) -> dict[str, Any]:
+        """Return kind and settings of the emission, as JSON values."""
+        return {"kind": self.emission.kind, "settings": self.emission.settings()}
+
+    def restored(self, arrays: Mapping[str, np.ndarray]) -> ParallelChains:
         """Return the parameters that arrays are, of an emission with the settings of this one."""
-        inside = {n[9:]: a for n, a in arrays.items() if n.startswith("emission/")}
-        chains = range(len(self.starts))
-        return self._replace(
-            starts=tuple(arrays[f"start/{m}"] for m in chains),
-            transitions=tuple(arrays[f"transition/{m}"] for m in chains),
-            emission=type(self.emission).restored(inside, self.emission.settings()),
-        )
+        return parallel_chains(self.settings(), arrays)
+
+
+def parallel_chains(
+    settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> ParallelChains:
+    """Return the parameters that :meth:`ParallelChains.settings` and ``arrays`` describe."""
+    inside = {n[9:]: a for n, a in arrays.items() if n.startswith("emission/")}
+    chains = range(sum(name.startswith("start/") for name in arrays))
+    return ParallelChains(
+        tuple(arrays[f"start/{m}"] for m in chains),
+        tuple(arrays[f"transition/{m}"] for m in chains),
+        emission_class(settings["kind"]).restored(inside, settings["settings"]),
+    )
 
 
 def summed_by_chain(

@@ -157,6 +157,9 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
             (paths,) = hidden.chain.sample_paths(densities, [len(part)], count, generator)
             yield np.unravel_index(paths, self.sizes)
 
+    def _emission_kinds(self) -> dict[str, str]:
+        return {n: k if isinstance(k, str) else k.kind for n, k in self._choice.kinds.items()}
+
     def _modalities(self) -> tuple[str, ...]:
         return tuple(self.chains)
 

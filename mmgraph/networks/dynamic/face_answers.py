@@ -54,7 +54,9 @@ class FaceAnswers(SequenceModel):
                 raise UnknownVariableError(f"no modality is called {name!r}{hint}")
         listed = {n: s if isinstance(s, list | tuple) else [s] for n, s in evidence.items()}
         if self._modalities():
-            return {n: None if s == [None] else list(s) for n, s in listed.items()}
+            return {
+                n: list(s) if any(r is not None for r in s) else None for n, s in listed.items()
+            }
         if ROWS not in listed:
             raise EvidenceError(f"evidence has no {ROWS!r}")
         return list(listed[ROWS])

@@ -24,7 +24,7 @@ from mmgraph.learning.conditionals.em_records import EMReport
 from mmgraph.learning.dynamic.climbing import Ascent, ClimbOptions, Progress, climb
 from mmgraph.learning.dynamic.emissions.emission import Emission
 from mmgraph.learning.dynamic.hidden_chain import distribution
-from mmgraph.learning.dynamic.parallel_chains import ParallelChains
+from mmgraph.learning.dynamic.parallel_chains import ParallelChains, parallel_chains
 from mmgraph.learning.dynamic.sequences import SequenceRows
 from mmgraph.learning.kept_steps import digest
 from mmgraph.networks.dynamic.face_answers import FaceAnswers
@@ -365,6 +365,26 @@ class ParallelChainModel(FaceAnswers):
     def _given(self, rows: np.ndarray) -> Any:
         """Rows as users give them."""
         return rows
+
+    def stored(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what the model is made of: JSON values, and arrays by name."""
+        parameters = self.parameters
+        pairs = [list(pair) for pair in self.chains.items()]
+        settings = self.get_params() | {"states": pairs, "emission": self._emission_kinds()}
+        return {"settings": settings, "parameters": parameters.settings()}, parameters.arrays()
+
+    @classmethod
+    def restored(cls, document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the model that :meth:`stored` describes."""
+        settings = dict(document["settings"])
+        make: Any = cls
+        model: Self = make(**{**settings, "states": dict(settings["states"])})
+        model._parameters = parallel_chains(document["parameters"], arrays)
+        return model
+
+    def _emission_kinds(self) -> Any:
+        """The setting ``emission`` as JSON values."""
+        return "gaussian"
 
     @abstractmethod
     def get_params(self, deep: bool = True) -> dict[str, Any]:

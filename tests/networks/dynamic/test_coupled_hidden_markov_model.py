@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from mmgraph.formats.native.native import read_native
+from mmgraph.formats.native.sequence_models import write_model
 from mmgraph.graph.errors import EvidenceError, LearningError
 from mmgraph.inference.query import map_query, query
 from mmgraph.networks.dynamic.coupled_hidden_markov_model import CoupledHiddenMarkovModel
@@ -118,6 +120,15 @@ def test_learning_finds_that_one_chain_follows_the_other():
     hidden = fitted.predict({**rows, "follower": None})["follower"]
     agreement = np.mean(hidden[1:] == path["lead"][:-1])
     assert max(agreement, 1 - agreement) > 0.9
+
+
+def test_a_model_comes_back_from_its_file(tmp_path):
+    model = drawn_model(4)
+    rows = drawn_rows(model, 4)
+    write_model(model, tmp_path / "model")
+    again = read_native(tmp_path / "model")
+    assert again.chains == model.chains
+    assert again.log_likelihood(rows) == model.log_likelihood(rows)
 
 
 def test_bad_input_is_named():

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 
+from mmgraph.formats.native.native import read_native
+from mmgraph.formats.native.sequence_models import write_model
 from mmgraph.graph.errors import ConvergenceWarning, EvidenceError, LearningError, NotFittedError
 from mmgraph.inference.query import map_query, query
 from mmgraph.networks.dynamic.factorial_hidden_markov_model import FactorialHiddenMarkovModel
@@ -174,6 +176,15 @@ def test_a_filter_goes_on_from_its_file(tmp_path):
         assert later.steps == 6
         for name in answer:
             np.testing.assert_array_equal(again[name], answer[name])
+
+
+def test_a_model_comes_back_from_its_file(tmp_path):
+    model = drawn_model(4)
+    rows = drawn_rows(model, 4)
+    write_model(model, tmp_path / "model")
+    again = read_native(tmp_path / "model")
+    assert again.chains == model.chains
+    assert again.log_likelihood(rows) == model.log_likelihood(rows)
 
 
 def test_bad_input_is_named():
