@@ -26,6 +26,7 @@ from mmgraph.cli.retrieval.index import index
 from mmgraph.cli.retrieval.search import search
 from mmgraph.cli.sequences.changepoints import changepoints
 from mmgraph.cli.sequences.detect import detect
+from mmgraph.cli.sequences.listen import listen
 from mmgraph.cli.sequences.track import track
 from mmgraph.cli.tables.learn import learn
 from mmgraph.cli.tables.new import new
@@ -93,6 +94,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "changepoints": changepoints,
     "detect": detect,
     "track": track,
+    "listen": listen,
     "datasets": runs.list_datasets,
 }
 for _name, _command in _COMMANDS.items():

@@ -29,6 +29,7 @@ COLUMNS = {
         "split", "given", "log_loss", "accuracy", "expected_calibration_error",
         "debiased_calibration_error", "calibration_error_by_chance",
     ),
+    "commands": ("recordings", "rows", "accuracy", "answered"),
     "comparison": (
         "model", "log_loss", "accuracy", "debiased_calibration_error", "train_seconds",
     ),

@@ -16,6 +16,7 @@ from mmgraph.graph.storage.whole_files import write_text
 KINDS = {
     "boltzmann_machine": "mmgraph.experiments.machine.experiment",
     "classification": "mmgraph.experiments.classification.classification",
+    "commands": "mmgraph.experiments.commands.experiment",
     "comparison": "mmgraph.experiments.comparison.experiment",
     "gaussian_network": "mmgraph.experiments.gaussian_network.experiment",
     "land_cover": "mmgraph.experiments.land_cover.land_cover",

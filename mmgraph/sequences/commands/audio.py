@@ -91,7 +91,13 @@ def at_rate(recording: Recording, rate: int, name: str = "the recording") -> Sam
         )
     if found == rate:
         return samples
+    warn_caller(f"audio of {found} Hz was resampled to {rate} Hz", ResampledWarning)
+    return resampled(samples, found, rate)
+
+
+def resampled(values: object, found: int, rate: int) -> Samples:
+    """Return samples of one rate at another, both in Hz; see :func:`checked_samples`."""
     with needs("audio", "librosa", "resampling audio"):
         import librosa
-    warn_caller(f"audio of {found} Hz was resampled to {rate} Hz", ResampledWarning)
+    samples = checked_samples(values, "the samples")
     return np.asarray(librosa.resample(samples, orig_sr=found, target_sr=rate), np.float32)

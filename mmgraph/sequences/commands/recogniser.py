@@ -44,6 +44,8 @@ class CommandRecogniser:
         Of a mixture, a power of two.
     steps : int
         Gradient steps of the network.
+    false_rejection : float
+        The share of right answers, of speakers held out, that the threshold of rejection rejects.
     rate : int
         Samples a second; other audio is resampled.
     random_state : int
@@ -62,10 +64,14 @@ class CommandRecogniser:
         emission: str = "neural",
         components: int = 4,
         steps: int = 900,
+        false_rejection: float = 0.02,
         rate: int = 8000,
         random_state: int = 0,
     ) -> None:
         check_choice("emission", emission, EMISSIONS, MmgraphError)
+        if not 0 <= false_rejection < 1:
+            raise MmgraphError(f"'false_rejection' is a share below 1, not {false_rejection!r}")
+        self.false_rejection = false_rejection
         self.grammar = grammar if isinstance(grammar, Grammar) else Grammar(grammar)
         self.emission, self.components, self.steps = emission, components, steps
         self.rate, self.random_state = rate, random_state
@@ -73,7 +79,7 @@ class CommandRecogniser:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the settings but the grammar, as scikit-learn's estimators do."""
-        names = ("emission", "components", "steps", "rate", "random_state")
+        names = ("emission", "components", "steps", "false_rejection", "rate", "random_state")
         return {name: getattr(self, name) for name in names}
 
     def fit(
@@ -122,16 +128,20 @@ class CommandRecogniser:
         for i in held_out:
             trials.hear(views[i][0], words[i])
         acoustics = self._learned(views, words)
-        self.model_ = CommandModel(self.grammar, acoustics, trials.rejection())
+        self.model_ = CommandModel(self.grammar, acoustics, trials.rejection(self.false_rejection))
         return self
 
     def recognise(self, recording: Recording) -> Recognition:
         """Return the command of a recording, the probability that it is right, and its words."""
         return self.fitted().recognise(at_rate(recording, self.rate))
 
-    def predict(self, recordings: Sequence[Recording]) -> list[str | None]:
-        """Return the command of each recording, None where it is no command."""
-        return [self.recognise(one).command for one in recordings]
+    def predict(self, recordings: Sequence[Recording], *, reject: bool = True) -> list[str | None]:
+        """Return the command of each recording, None where it is no command.
+
+        Where ``reject`` is false, None stands only where there is too little sound for any.
+        """
+        answers = [self.recognise(one) for one in recordings]
+        return [one.command if reject else one.nearest or None for one in answers]
 
     def confidence(self, recordings: Sequence[Recording]) -> Float64[np.ndarray, " recordings"]:
         """Return the probability that the most probable command of each recording is right.

@@ -81,11 +81,14 @@ class Rejection:
 
     @classmethod
     def learned(
-        cls, evidence: Sequence[Evidence], right: Bool[np.ndarray, " answers"]
+        cls,
+        evidence: Sequence[Evidence],
+        right: Bool[np.ndarray, " answers"],
+        false_rejection: float,
     ) -> Rejection:
         """Learn from answers, with right and wrong ones weighing the same.
 
-        The threshold has the least sum of both errors: right answers rejected, wrong ones admitted.
+        The threshold rejects ``false_rejection`` of the right answers.
 
         Raises
         ------
@@ -111,9 +114,8 @@ class Rejection:
         found = minimize(loss, np.zeros(rows.shape[1] + 1), jac=True).x
         made = cls(found[1:], means, scales, float(found[0]), 0.5)
         sure = np.array([made.confidence(one) for one in evidence])
-        thresholds, missed, admitted = _errors(sure, right)
-        best = float(thresholds[int((missed + admitted).argmin())])
-        return cls(found[1:], means, scales, float(found[0]), best)
+        least = float(np.quantile(sure[right], false_rejection))
+        return cls(found[1:], means, scales, float(found[0]), least)
 
     def confidence(self, evidence: Evidence) -> float:
         """Return the probability that an answer is right."""
@@ -125,20 +127,13 @@ def equal_error(
     confidences: Float64[np.ndarray, " answers"], right: Bool[np.ndarray, " answers"]
 ) -> float:
     """Return the share of errors of the threshold that rejects as many right as it admits wrong."""
-    _, missed, admitted = _errors(confidences, right)
-    best = int(np.abs(missed - admitted).argmin())
-    return float((missed[best] + admitted[best]) / 2)
-
-
-def _errors(
-    confidences: Float64[np.ndarray, " answers"], right: Bool[np.ndarray, " answers"]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Thresholds; the shares of right answers that each rejects, and of wrong ones it admits."""
     values = np.unique(confidences)
-    thresholds = np.concatenate([values[:1], (values[:-1] + values[1:]) / 2, [values[-1] + 1e-9]])
+    thresholds = np.concatenate([values[:1], (values[:-1] + values[1:]) / 2, [np.inf]])
     missed = np.searchsorted(np.sort(confidences[right]), thresholds) / right.sum()
     wrong = np.sort(confidences[~right])
-    return thresholds, missed, 1 - np.searchsorted(wrong, thresholds) / len(wrong)
+    admitted = 1 - np.searchsorted(wrong, thresholds) / len(wrong)
+    best = int(np.abs(missed - admitted).argmin())
+    return float((missed[best] + admitted[best]) / 2)
 
 
 class Trials:
@@ -166,9 +161,9 @@ class Trials:
             network = self.grammar.network.without(lacking)
             self._answer(self.model.chain(network), densities, None)
 
-    def rejection(self) -> Rejection:
-        """Return what the answers teach."""
-        return Rejection.learned(self.evidence, np.array(self.right))
+    def rejection(self, false_rejection: float) -> Rejection:
+        """Return what the answers teach; see :meth:`Rejection.learned`."""
+        return Rejection.learned(self.evidence, np.array(self.right), false_rejection)
 
     def _answer(self, chain: Chain, densities: np.ndarray, words: Words | None) -> None:
         path, _ = chain.best_path(densities)
