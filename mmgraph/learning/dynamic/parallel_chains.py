@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.graph.memory_budget import check_required, default_memory_budget
+from mmgraph.learning.dynamic.climbing import Ascent
 from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
 from mmgraph.learning.dynamic.emissions.named import emission_class
 from mmgraph.learning.dynamic.hidden_chain import normalised
@@ -63,20 +64,21 @@ class ParallelChains(NamedTuple):
             joint = (joint[:, :, None] * rows[:, None, :]).reshape(len(joint), -1)
         return joint
 
-    def log_prior(self, pseudo_counts: float) -> float:
-        """Return what counts added to every possible start and transition are worth."""
+    def _log_prior(self, pseudo_counts: float) -> float:
+        """What counts added to every possible start and transition are worth."""
         tables = (*self.starts, *self.transitions) if pseudo_counts else ()
         logs = sum(float(np.log(table[table > 0]).sum()) for table in tables)
         return pseudo_counts * logs + self.emission.log_prior()
 
-    def following(
+    def ascent(
         self,
+        log_likelihood: float,
         starts: Sequence[Float64[np.ndarray, " states"]],
         transitions: Sequence[Float64[np.ndarray, "before states"]],
         statistics: Statistics,
         pseudo_counts: float,
-    ) -> ParallelChains:
-        """Return the parameters that maximise the expected objective, from expected counts."""
+    ) -> Ascent[ParallelChains]:
+        """Return an iteration of EM from the expected starts and transitions of every chain."""
 
         def learned(
             counts: Sequence[np.ndarray], tables: Sequence[np.ndarray]
@@ -84,11 +86,12 @@ class ParallelChains(NamedTuple):
             pairs = zip(counts, tables, strict=True)
             return tuple(normalised(count, table, pseudo_counts) for count, table in pairs)
 
-        return ParallelChains(
+        following = ParallelChains(
             learned(starts, self.starts),
             learned(transitions, self.transitions),
             self.emission.updated(statistics),
         )
+        return Ascent(log_likelihood, log_likelihood + self._log_prior(pseudo_counts), following)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all parameters by name, the emission's under ``emission/``."""

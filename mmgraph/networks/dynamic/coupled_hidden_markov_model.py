@@ -23,7 +23,6 @@ from mmgraph.networks.dynamic.parallel_chain_model import (
     Decoded,
     ParallelChainModel,
     Smoothed,
-    ascent_to,
 )
 
 
@@ -168,12 +167,11 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
 
         def ascend(parameters: ParallelChains) -> Ascent[ParallelChains]:
             counts, statistics = self._joint(parameters).expected(whole, lengths)
-            by_chain = (
-                summed_by_chain(counts.start, self.sizes),
-                summed_by_chain(counts.transitions, self.sizes),
+            starts, moves = (
+                summed_by_chain(table, self.sizes) for table in (counts.start, counts.transitions)
             )
             total = float(counts.log_likelihoods.sum())
-            return ascent_to(parameters, total, by_chain, statistics, self.pseudo_counts)
+            return parameters.ascent(total, starts, moves, statistics, self.pseudo_counts)
 
         return ascend
 

@@ -25,7 +25,6 @@ from mmgraph.networks.dynamic.parallel_chain_model import (
     Decoded,
     ParallelChainModel,
     Smoothed,
-    ascent_to,
 )
 
 INFERENCES = ("auto", "exact", "mean field")
@@ -210,7 +209,7 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
                     moves[m] += counts[m]
                 for name, array in statistics.items():
                     summed[name] = summed[name] + array if name in summed else array
-            return ascent_to(parameters, total, (starts, moves), summed, self.pseudo_counts)
+            return parameters.ascent(total, starts, moves, summed, self.pseudo_counts)
 
         return ascend
 

@@ -21,7 +21,7 @@ from mmgraph.graph.errors import (
 )
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.conditionals.em_records import EMReport
-from mmgraph.learning.dynamic.climbing import Ascent, ClimbOptions, Progress, climb
+from mmgraph.learning.dynamic.climbing import ClimbOptions, Progress, climb
 from mmgraph.learning.dynamic.emissions.emission import Emission
 from mmgraph.learning.dynamic.hidden_chain import distribution
 from mmgraph.learning.dynamic.parallel_chains import ParallelChains, parallel_chains
@@ -402,16 +402,3 @@ class ParallelChainModel(FaceAnswers):
         fitted = "" if self._parameters is not None else ", without parameters"
         chains = ", ".join(f"{name}: {states}" for name, states in self.chains.items())
         return f"{type(self).__name__}({chains}{fitted})"
-
-
-def ascent_to(
-    parameters: ParallelChains,
-    log_likelihood: float,
-    counts: tuple[Sequence[np.ndarray], Sequence[np.ndarray]],
-    statistics: dict[str, np.ndarray],
-    pseudo_counts: float,
-) -> Ascent[ParallelChains]:
-    """Return an iteration of EM from the expected starts and transitions of every chain."""
-    objective = log_likelihood + parameters.log_prior(pseudo_counts)
-    following = parameters.following(*counts, statistics, pseudo_counts)
-    return Ascent(log_likelihood, objective, following)
