@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 
 from mmgraph.learning.dynamic.emissions.mixture import MixtureEmission
 from mmgraph.sequences.commands.chain import Chain, WordNetwork, WordStates
-from mmgraph.sequences.commands.features import FeatureSettings, Frames, cepstra, loud_frames
+from mmgraph.sequences.commands.features import FeatureSettings, Frames, cepstra
 from mmgraph.sequences.commands.neural_emission import NeuralEmission
 from mmgraph.sequences.commands.word_models import Words, learned_words
 
@@ -27,14 +27,11 @@ class AcousticModel:
     words : dict of str to WordStates
     emission : NeuralEmission or MixtureEmission
         Of log mel energies, or of cepstra.
-    means : array, shape (bands,)
-        Means of log energies of the training recordings, with which a stream begins.
     """
 
     settings: FeatureSettings
     words: dict[str, WordStates]
     emission: NeuralEmission | MixtureEmission
-    means: Float32[np.ndarray, " bands"]
 
     @classmethod
     def learned(
@@ -53,25 +50,19 @@ class AcousticModel:
         The neural emission learns from the alignments of word models with normal densities.
         """
         rows = [cepstra(view[0], settings) for view in views]
-        means = np.stack([loud_frames(view[0]).mean(0) for view in views]).mean(0)
         if emission == "mixture":
             models = learned_words(rows, transcripts, components)
-            return cls(settings, models.words, models.emission, means)
+            return cls(settings, models.words, models.emission)
         models = learned_words(rows, transcripts)
         networks = NeuralEmission.learned(
             views, models.alignments, models.states, steps=steps, seed=seed
         )
-        return cls(settings, models.words, networks, means)
+        return cls(settings, models.words, networks)
 
-    def log_densities(
-        self, energies: Frames, means: Float32[np.ndarray, " bands"] | None = None
-    ) -> Float[np.ndarray, "frames states"]:
-        """Return log-densities of all states in frames of log mel energies.
-
-        ``means`` are those of the bands in speech, by default of these frames.
-        """
+    def log_densities(self, energies: Frames) -> Float[np.ndarray, "frames states"]:
+        """Return log-densities of all states in frames of log mel energies."""
         if isinstance(self.emission, NeuralEmission):
-            return self.emission.log_densities(energies, means)
+            return self.emission.log_densities(energies)
         return self.emission.log_densities(cepstra(energies, self.settings).astype(np.float64))
 
     def chain(self, network: WordNetwork) -> Chain:

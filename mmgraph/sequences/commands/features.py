@@ -19,6 +19,7 @@ _DECIBEL = math.log(10.0) / 10.0
 _LOUD, _QUIETEST = 35 * _DECIBEL, 60 * _DECIBEL
 _MARGIN = 4
 """Frames that stay before and after what is loud."""
+_PRIOR_FRAMES = 20
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,19 @@ def loud_frames(energies: Frames) -> Frames:
     """Return the frames of log energies that are loud: of speech, whose mean is the channel's."""
     loudest = energies.max(1)
     return energies[loudest > loudest.max() - _LOUD]
+
+
+def band_means(
+    energies: Frames, spectrum: Float32[np.ndarray, " bands"]
+) -> Float32[np.ndarray, " bands"]:
+    """Return the means of log energies in speech, of a voice and channel: their MAP estimate.
+
+    Of a short word the mean is that of its sounds; it is drawn to the mean ``spectrum`` of speech
+    (whose level counts for nothing), which weighs as much as :data:`_PRIOR_FRAMES` frames.
+    """
+    loud = loud_frames(energies)
+    prior = spectrum - spectrum.mean() + loud.mean()
+    return (loud.sum(0) + _PRIOR_FRAMES * prior) / np.float32(len(loud) + _PRIOR_FRAMES)
 
 
 def floored(energies: Frames) -> Frames:

@@ -8,7 +8,7 @@ from jaxtyping import Int32
 from mmgraph.sequences.commands.audio import Samples, checked_samples
 from mmgraph.sequences.commands.chain_kernels import pass_tokens, trace
 from mmgraph.sequences.commands.command_model import BEAM, CommandModel, Recognition
-from mmgraph.sequences.commands.features import log_mel, loud_frames
+from mmgraph.sequences.commands.features import log_mel
 from mmgraph.sequences.commands.neural_emission import CONTEXT
 
 _ABOVE_NOISE = 1.5 * np.log(10.0)
@@ -19,15 +19,13 @@ _RISE = 0.002
 """By how much the floor of noise rises each frame, where all is louder."""
 _LEAD, _PAUSE, _LONGEST = 0.2, 0.4, 8.0
 """Seconds: what belongs to speech before it is loud; of quiet that end it; after which it ends."""
-_MEAN_FRAMES = 40.0
-"""Frames of speech for which the band means of training count."""
 
 
 class Listener:
     """Finds where somebody speaks, and passes tokens along the grammar while they do.
 
-    Where speech ends, all of it is recognised once more by its own band means: the answer is the
-    same as :meth:`CommandRecogniser.recognise` gives of these samples, however they were cut.
+    Where speech ends, all of it is recognised once more by the means of its bands: the answer is
+    the same as :meth:`CommandRecogniser.recognise` gives of these samples, however they were cut.
     """
 
     def __init__(self, model: CommandModel) -> None:
@@ -118,10 +116,7 @@ class Listener:
         done, ready = len(self._origins), len(energies) - CONTEXT
         if ready <= done:
             return
-        loud = loud_frames(energies)
-        means = (acoustics.means * _MEAN_FRAMES + loud.sum(0)) / (_MEAN_FRAMES + len(loud))
-        begin = max(0, done - CONTEXT)
-        densities = acoustics.log_densities(energies[begin:], means)[done - begin : ready - begin]
+        densities = acoustics.log_densities(energies)[done:ready]
         for row in densities:
             origin = np.arange(len(chain.start), dtype=np.int32)
             if self._origins:

@@ -15,7 +15,13 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from mmgraph.sequences.commands.features import Frames, floored, loud_frames, stretched
+from mmgraph.sequences.commands.features import (
+    Frames,
+    band_means,
+    floored,
+    loud_frames,
+    stretched,
+)
 from mmgraph.sequences.commands.word_models import Alignment
 
 _KERNELS = ((5, 1), (3, 2), (3, 3), (3, 4))
@@ -37,10 +43,18 @@ class NeuralEmission:
         From ``(recordings, bands, frames)`` to ``(recordings, states, frames)``.
     prior : array, shape (states,)
         Logarithms of the shares of states in training.
+    spectrum : array, shape (bands,)
+        Mean log energies of speech in training, see :func:`features.band_means`.
     """
 
-    def __init__(self, network: nn.Sequential, prior: Float[np.ndarray, " states"]) -> None:
+    def __init__(
+        self,
+        network: nn.Sequential,
+        prior: Float[np.ndarray, " states"],
+        spectrum: Float32[np.ndarray, " bands"],
+    ) -> None:
         self.network, self.prior = network.eval(), np.asarray(prior, np.float64)
+        self.spectrum = spectrum
         self.states = len(self.prior)
 
     @classmethod
@@ -69,6 +83,7 @@ class NeuralEmission:
             Outputs; units of a layer; gradient steps, recordings in each; of what is random.
         """
         generator = np.random.default_rng(seed)
+        spectrum = np.stack([loud_frames(view[0]).mean(0) for view in views]).mean(0)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = _network(views[0][0].shape[1], hidden, states)
@@ -79,7 +94,7 @@ class NeuralEmission:
             order = _batches([len(one) for one in alignments], batch, steps, generator)
             network.train()
             for members in order:
-                drawn = [_varied(views[i], alignments[i], generator) for i in members]
+                drawn = [_varied(views[i], alignments[i], spectrum, generator) for i in members]
                 inputs, targets = _padded(drawn)
                 loss = nn.functional.cross_entropy(network(inputs), targets, ignore_index=_NOTHING)
                 optimizer.zero_grad()
@@ -87,18 +102,17 @@ class NeuralEmission:
                 optimizer.step()
                 schedule.step()
         counts = np.bincount(np.concatenate(alignments), minlength=states) + 1.0
-        return cls(network, np.log(counts / counts.sum()))
+        return cls(network, np.log(counts / counts.sum()), spectrum)
 
     @classmethod
     def of_shape(cls, bands: int, hidden: int, states: int) -> NeuralEmission:
         """Return one whose parameters are to be loaded."""
-        return cls(_network(bands, hidden, states), np.zeros(states))
+        return cls(_network(bands, hidden, states), np.zeros(states), np.zeros(bands, np.float32))
 
     @torch.no_grad()
-    def log_densities(
-        self, energies: Frames, means: Float32[np.ndarray, " bands"] | None = None
-    ) -> Float[np.ndarray, "frames states"]:
-        """Return scaled log-likelihoods of frames; the band means are by default their own."""
+    def log_densities(self, energies: Frames) -> Float[np.ndarray, "frames states"]:
+        """Return scaled log-likelihoods of states in frames of log mel energies."""
+        means = band_means(energies, self.spectrum)
         inputs = torch.from_numpy(_normalised(energies, means).T[None])
         outputs = torch.log_softmax(self.network(inputs), 1)[0].T.numpy()
         return outputs.astype(np.float64) - self.prior
@@ -119,10 +133,8 @@ def _network(bands: int, hidden: int, states: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Conv1d(hidden, states, 1))
 
 
-def _normalised(energies: Frames, means: Float32[np.ndarray, " bands"] | None = None) -> Frames:
-    energies = floored(energies)
-    centred = energies - (loud_frames(energies).mean(0) if means is None else means)
-    return (centred / _SCALE).astype(np.float32)
+def _normalised(energies: Frames, means: Float32[np.ndarray, " bands"]) -> Frames:
+    return ((floored(energies) - means) / _SCALE).astype(np.float32)
 
 
 def _batches(
@@ -141,12 +153,16 @@ def _batches(
 
 
 def _varied(
-    views: Sequence[Frames], alignment: Alignment, generator: np.random.Generator
+    views: Sequence[Frames],
+    alignment: Alignment,
+    spectrum: Float32[np.ndarray, " bands"],
+    generator: np.random.Generator,
 ) -> tuple[Frames, Alignment]:
     energies = views[int(generator.integers(len(views)))]
     frames = max(8, round(len(energies) * float(np.exp(generator.uniform(-0.25, 0.25)))))
     nearest = np.rint(np.linspace(0, len(energies) - 1, frames)).astype(np.int64)
-    inputs = _normalised(stretched(energies, frames))
+    energies = stretched(energies, frames)
+    inputs = _normalised(energies, band_means(energies, spectrum))
     bands = inputs.shape[1]
     tilt = generator.normal(0, 0.15) * np.linspace(-1, 1, bands) + generator.normal(0, 0.1, bands)
     inputs = inputs + tilt

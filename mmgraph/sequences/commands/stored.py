@@ -38,13 +38,13 @@ def write_model(recogniser: CommandRecogniser, path: str | os.PathLike[str]) -> 
     fitted = recogniser.fitted()
     model, rejection = fitted.acoustics, fitted.rejection
     numbers = {
-        "means": model.means, "weights": rejection.weights, "evidence_means": rejection.means,
+        "weights": rejection.weights, "evidence_means": rejection.means,
         "evidence_scales": rejection.scales,
     }  # fmt: skip
     for word, states in model.words.items():
         numbers[f"stay.{word}"] = states.stay
     if isinstance(model.emission, NeuralEmission):
-        numbers["prior"] = model.emission.prior
+        numbers |= {"prior": model.emission.prior, "spectrum": model.emission.spectrum}
         for name, tensor in model.emission.network.state_dict().items():
             numbers[_NETWORK + name] = tensor.numpy()
     else:
@@ -89,9 +89,7 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> Command
         if any(vector.shape != (EVIDENCE,) for vector in vectors):
             raise FormatError(f"{file}: rejection is not by {EVIDENCE} numbers")
         limits = document.get("intercept", float), document.get("threshold", float)
-        acoustics = AcousticModel(
-            FeatureSettings(recogniser.rate), words, emission, numbers["means"]
-        )
+        acoustics = AcousticModel(FeatureSettings(recogniser.rate), words, emission)
         recogniser.model_ = CommandModel(
             recogniser.grammar, acoustics, Rejection(vectors[0], vectors[1], vectors[2], *limits)
         )
@@ -114,4 +112,4 @@ def _restored_emission(
     prior = numbers["prior"]
     emission = NeuralEmission.of_shape(bands, hidden, len(prior))
     emission.network.load_state_dict(network)
-    return NeuralEmission(emission.network, prior)
+    return NeuralEmission(emission.network, prior, numbers["spectrum"])
