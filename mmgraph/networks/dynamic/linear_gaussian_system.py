@@ -119,9 +119,13 @@ class LinearGaussianSystem:
         """Return copies of the arrays by the names that the class takes, as files store them."""
         return {name: array.copy() for name, array in self.system._asdict().items()}
 
+    def settings(self) -> dict[str, Any]:
+        """Return what else the class takes: nothing."""
+        return {}
+
     @classmethod
     def restored(cls, parameters: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Self:
-        """Return the system of stored arrays; there are no settings besides."""
+        """Return the system of stored arrays and settings."""
         return cls(**parameters, **settings)
 
     def _read(self, sequences: object) -> SequenceRows:

@@ -88,9 +88,13 @@ class SwitchingLinearSystem:
             **dict(named),
         }
 
+    def settings(self) -> dict[str, Any]:
+        """Return what else the class takes: nothing."""
+        return {}
+
     @classmethod
     def restored(cls, parameters: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Self:
-        """Return the system of stored arrays; there are no settings besides."""
+        """Return the system of stored arrays and settings."""
         start, transition = parameters["regime_start"], parameters["regime_transition"]
         systems = [
             LinearGaussianSystem(**{n: parameters[n][k] for n in SystemParameters._fields})

@@ -33,7 +33,7 @@ def assert_close(found, expected):
     assert found.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 12), st.integers(0, 2**20))
 def test_answers_are_those_of_the_joint_density(states, features, steps, seed):
     generator = np.random.default_rng(seed)
@@ -191,7 +191,7 @@ def test_a_million_steps_nearly_without_noise_keep_covariances_positive():
         assert np.linalg.eigvalsh(answer.covariances).min() >= 0
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(st.integers(1, 3), st.integers(1, 3), st.booleans(), st.integers(0, 2**20))
 def test_learning_never_falls(states, features, diagonal, seed):
     generator = np.random.default_rng(seed)
@@ -233,7 +233,7 @@ def test_learning_finds_a_maximum():
 
 def test_parameters_go_round():
     system = random_system(np.random.default_rng(10), 2, 3)
-    again = LinearGaussianSystem.restored(system.parameters(), {})
+    again = LinearGaussianSystem.restored(system.parameters(), system.settings())
     for name, array in system.parameters().items():
         assert np.array_equal(again.parameters()[name], array)
 

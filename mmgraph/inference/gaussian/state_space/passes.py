@@ -53,7 +53,8 @@ class Pass(NamedTuple):
         steps, size = self.means.shape[1:]
         means, place = np.empty_like(self.means), np.empty(steps, np.int64)
         covariances = np.empty((steps, size, size))
-        last = self.recursion.filtered[min(self.recursion.place[-1], _room(self.recursion))].copy()
+        stored = self.recursion.filtered
+        last = stored[min(self.recursion.place[-1], len(stored) - 1)].copy()
         backward(self.system, self.means, self.recursion, last, means, place, covariances)
         return means, _spread(covariances, place)
 
@@ -69,10 +70,6 @@ class Pass(NamedTuple):
     def gains(self) -> Float64[np.ndarray, "steps size size"]:
         """Return the coefficients of each state on the next one."""
         return _spread(self.recursion.gains, self.recursion.place)
-
-
-def _room(recursion: Recursion) -> int:
-    return len(recursion.filtered) - 1
 
 
 def _spread(stored: np.ndarray, place: np.ndarray) -> np.ndarray:

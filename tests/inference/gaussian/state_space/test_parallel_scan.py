@@ -13,7 +13,7 @@ from tests.inference.gaussian.state_space.dense_systems import dense_answer, dra
 def test_answers_on_devices(device):
     generator = np.random.default_rng(0)
     system = random_system(generator, 3, 2)
-    sequences = [drawn(system, n, 0.3, generator) for n in (1, 2, 7, 12)]
+    sequences = [drawn(system, n, 0.3, generator) for n in (1, 6)]
     for rows, found in zip(sequences, system.smooth(sequences, device=device), strict=True):
         expected = dense_answer(system, rows)
         np.testing.assert_allclose(found.means, expected.means, atol=1e-9)
