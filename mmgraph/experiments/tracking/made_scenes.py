@@ -181,7 +181,9 @@ def _detected(
     noise = _lasting_noise(random, (frames, count, 5), lasting)
     rough = random.uniform(0.015, 0.05)
     tall = boxes[..., 3:]
-    error = noise[..., :4] * rough + random.normal(0, rough * 0.6, boxes.shape)
+    # Who is partly hidden is placed badly, and anybody at times.
+    worse = np.exp(0.6 * random.normal(size=(frames, count, 1))) + 2 * (1 - visible[..., None])
+    error = (noise[..., :4] + 0.6 * random.normal(size=boxes.shape)) * rough * worse
     grown = np.exp(error[..., 2:] * [1.2, 1.0] + random.normal(0.0, 0.03, 2))
     size = boxes[..., 2:] * grown
     found = np.concatenate(
