@@ -46,22 +46,32 @@ class AssociationModel(NamedTuple):
     size_noise: float = 0.12
     acceleration: float = 0.005
     growth: float = 0.004
-    start_velocity: float = 0.057
-    start_growth: float = 0.01
-    tail: float = 12.5
-    others: float = -1.5
-    detected: float = 0.69
-    found_by_chance: float = 0.4
+    start_velocity: float = 0.045
+    start_growth: float = 0.009
+    tail: float = 12.0
+    others: float = -1.0
+    detected: float = 0.74
+    found_by_chance: float = 0.43
     stays: float = 0.988
     prior: float = -2.3
     start: float = 2.5
     generally: float = 0.3
-    shown: float = -0.3
-    blurred: float = 0.1
-    strict: float = 0.6
+    shown: float = 0.15
+    blurred: float = 0.064
+    strict: float = 1.0
     joined: float = 0.06
     hidden: float = -0.08
+    lasting: float = 2.0
     blurred_between: float = 0.15
+
+    def at_pace(self, pace: float) -> AssociationModel:
+        """Return the model of those who move so many times as fast."""
+        return self._replace(
+            acceleration=pace * self.acceleration,
+            growth=pace * self.growth,
+            start_velocity=pace * self.start_velocity,
+            start_growth=pace * self.start_growth,
+        )
 
     @property
     def seen_again(self) -> float:

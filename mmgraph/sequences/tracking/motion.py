@@ -178,7 +178,8 @@ def join_densities(ends, starts, gaps, model):
             unit, usual = (
                 (tall, model.start_velocity * tall) if k < 2 else (1.0, model.start_growth)
             )
-            p = spread[k, 0] + starts[1][i, k, 0]
+            off = model.position_noise * tall if k < 2 else model.size_noise
+            p = spread[k, 0] + starts[1][i, k, 0] + (model.lasting * off) ** 2
             c = spread[k, 1] - starts[1][i, k, 1]
             v = spread[k, 2] + starts[1][i, k, 2]
             e, f = starts[0][i, k, 0] - mean[k, 0], starts[0][i, k, 1] - mean[k, 1]

@@ -48,7 +48,8 @@ def track_offline(
     if not len(detections):
         return replace(Tracks.joined([]), cost=0.0, bound=0.0)
     order = detections.canonical_order()
-    sequence, pieces = _sure_pieces(detections[order], model, settings)
+    sequence, pieces, pace = _sure_pieces(detections[order], model, settings)
+    model = model.at_pace(pace)
     chains, odds, (cost, bound) = _joined(pieces, sequence, model, settings)
     people = [
         _filled(identity, *person, sequence, model)
@@ -59,7 +60,7 @@ def track_offline(
 
 def _sure_pieces(
     detections: Detections, model: AssociationModel, settings: OfflineSettings
-) -> tuple[_Sequence, list[Int64[np.ndarray, " boxes"]]]:
+) -> tuple[_Sequence, list[Int64[np.ndarray, " boxes"]], float]:
     """Return what a strict pass through the frames does not doubt, in order of their beginnings."""
     strict = model._replace(others=model.others + model.strict, shown=-np.inf)
     tracker = OnlineTracker(strict, _PIECE_MEMORY, settings.motion, settings.appearance)
@@ -81,7 +82,7 @@ def _sure_pieces(
     sequence = _Sequence(frames, points, worth, features, tracker.evidence, int(frames[0]), total)
     by_id = np.argsort(ids, kind="stable")
     pieces = np.split(by_id, np.flatnonzero(np.diff(ids[by_id])) + 1)
-    return sequence, sorted(pieces, key=lambda rows: int(rows[0]))
+    return sequence, sorted(pieces, key=lambda rows: int(rows[0])), tracker.pace.value
 
 
 def _joined(

@@ -34,7 +34,26 @@ _FRESH = 0.2
 """The share of a new box in what a track looks like."""
 _START = 1
 _LOST = 0.5
+_PRIOR_PACES, _LASTING = 40.0, 0.99
+_SLOWEST, _FASTEST = 0.4, 4.0
 _STILL = np.zeros(2)
+
+
+class Pace:
+    """How fast everybody moves, a frame, as a multiple of what is usual: frame rates differ."""
+
+    def __init__(self) -> None:
+        self._squares = self._count = _PRIOR_PACES
+
+    @property
+    def value(self) -> float:
+        """The multiple."""
+        return min(max(float(np.sqrt(self._squares / self._count)), _SLOWEST), _FASTEST)
+
+    def learn(self, paces: Float64[np.ndarray, "tracks 2"]) -> None:
+        """Take in velocities, as multiples of the usual standard deviation."""
+        self._squares = _LASTING * self._squares + float(np.minimum(paces**2, _FASTEST**2).sum())
+        self._count = _LASTING * self._count + paces.size
 
 
 @dataclass
@@ -79,7 +98,9 @@ class OnlineTracker:
     def __init__(
         self, model: AssociationModel, memory: int, motion: bool = True, appearance: bool = True
     ) -> None:
-        self.model, self.memory = model, memory
+        self.usual = self.model = model
+        self.memory = memory
+        self.pace = Pace()
         self.motion, self.appearance = motion, appearance
         self.frame = 0
         self.camera = CameraMotion()
@@ -132,6 +153,7 @@ class OnlineTracker:
         sure = np.zeros(len(points)) if confidence is None else confidence
         worth = self.scale.log_odds(sure)
         self._steps += 1
+        self.model = self.usual.at_pace(self.pace.value)
         followed = self._advance(number, looks)
         tracks, rows = self._associate(followed, points, looks)
         self._correct(followed, tracks, points[rows], worth[rows], sure[rows])
@@ -250,6 +272,9 @@ class OnlineTracker:
         np.minimum(followed.odds, _SUREST, out=followed.odds)
         followed.missed[lost] += 1
         followed.missed[tracks] = 0
+        settled = tracks[followed.age[tracks] > _SETTLED]
+        speeds = followed.means[settled, :2, 1] / np.exp(followed.means[settled, 3:, 0])
+        self.pace.learn(speeds / self.usual.start_velocity)
 
     def _shown(self, followed: _Followed) -> Tracks:
         """Return the tracks that probably exist, and give names to those that are new."""

@@ -15,7 +15,7 @@ from mmgraph.sequences.tracking.video import video_frames
 
 @pytest.fixture
 def walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Ten frames in which a red and a blue square pass each other, and their boxes."""
+    """Ten frames in which a red and a blue box draw near each other, and where they are."""
     monkeypatch.chdir(tmp_path)
     lines = []
     with av.open("walk.avi", "w") as video:
@@ -23,7 +23,7 @@ def walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         stream.width, stream.height = 128, 64
         for t in range(10):
             picture = np.full((64, 128, 3), 255, np.uint8)
-            for left, top, paint in ((10 + 8 * t, 8, (220, 0, 0)), (100 - 8 * t, 36, (0, 0, 220))):
+            for left, top, paint in ((10 + 2 * t, 8, (220, 0, 0)), (100 - 2 * t, 36, (0, 0, 220))):
                 picture[top : top + 24, left : left + 12] = paint
                 lines.append(f"{t + 1},-1,{left},{top},12,24,0.9,-1,-1,-1")
             video.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))

@@ -1,4 +1,4 @@
-"""Kalman prediction, correction and smoothing beside the normal distribution of all frames together."""
+"""The Kalman filter and smoother beside the normal distribution of all frames together."""
 
 from __future__ import annotations
 
@@ -72,4 +72,4 @@ def test_covariances_stay_positive_over_a_long_time():
 
 def test_boxes_are_what_was_measured():
     boxes = np.array([[1.0, 2, 30, 40], [-5, 0, 0.5, 900]])
-    np.testing.assert_allclose(as_boxes(measured(boxes)), boxes)
+    np.testing.assert_allclose(as_boxes(measured(boxes)), boxes, atol=1e-9)
