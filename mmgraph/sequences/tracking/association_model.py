@@ -28,39 +28,44 @@ class AssociationModel(NamedTuple):
         How often who is there is found; how often a false box lies where a track expects one.
     stays : float
         How often who is there is there in the next frame.
-    prior : float
-        Log-odds, at first sight, that a box is somebody and not an error.
-    shown : float
-        Log-odds of existence from which on a track is shown online.
-    blurred : float
-        Standard deviation of the place of somebody not found, beyond which none is shown.
+    prior, start : float
+        Log-odds, at first sight, that a box is somebody and not an error; what is added to them in
+        the first frame.
+    generally : float
+        See :class:`~mmgraph.sequences.tracking.confidence.ConfidenceScale`.
+    shown, blurred : float
+        Log-odds of existence from which on a track is shown online; standard deviation of the place
+        of somebody not found, beyond which none is shown.
     strict : float
         By how much the log-density within a sure piece of a track must lie above that of others.
-    joined : float
-        The same across a gap between two pieces, where velocities count, too.
-    hidden : float
-        Log-probability of each frame of such a gap.
+    joined, hidden : float
+        Log-odds that two pieces are of one person, but for places and velocities; what each frame
+        between them adds.
+    lasting : float
+        Errors that are the same in all boxes of a piece, as a multiple of the noise.
+    blurred_between : float
+        As ``blurred``, between two pieces.
     """
 
-    position_noise: float = 0.045
+    position_noise: float = 0.06
     size_noise: float = 0.12
     acceleration: float = 0.005
     growth: float = 0.004
     start_velocity: float = 0.045
     start_growth: float = 0.009
     tail: float = 12.0
-    others: float = -1.0
+    others: float = -0.87
     detected: float = 0.74
     found_by_chance: float = 0.43
     stays: float = 0.988
     prior: float = -2.3
     start: float = 2.5
     generally: float = 0.3
-    shown: float = 0.15
+    shown: float = 0.4
     blurred: float = 0.064
     strict: float = 1.0
     joined: float = 0.06
-    hidden: float = -0.08
+    hidden: float = -0.12
     lasting: float = 2.0
     blurred_between: float = 0.15
 
@@ -71,6 +76,7 @@ class AssociationModel(NamedTuple):
             growth=pace * self.growth,
             start_velocity=pace * self.start_velocity,
             start_growth=pace * self.start_growth,
+            hidden=pace * self.hidden,
         )
 
     @property

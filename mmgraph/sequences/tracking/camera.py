@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
-_LEAST = 3
+_LEAST = 4
 _ROUNDS = 4
 _TAIL = 4.0
 _RATE = 0.1
 _LARGEST = 25.0
+_SIGNIFICANT = 9.0
 _FARTHEST, _ALIKE, _TOGETHER = 1.5, 0.2, 0.15
 """In heights: how far a camera may jump; in logarithms of heights; how well tracks must agree."""
-_MAJORITY = 0.6
+_MAJORITY = 0.75
 _MOST_PAIRS = 600
 
 
@@ -26,8 +27,6 @@ class CameraMotion:
     def __init__(self) -> None:
         self.variances = np.zeros(2)
         """Of a shift to the right and down, in squared pixels."""
-        self.shift = np.zeros(2)
-        """The last one, in pixels."""
 
     def estimate(
         self, shifts: Float64[np.ndarray, "pairs 2"], variances: Float64[np.ndarray, "pairs 2"]
@@ -41,20 +40,18 @@ class CameraMotion:
         variances : (pairs, 2) array
             Of these, if the camera stood.
         """
-        self.shift = np.zeros(2)
         if len(shifts) < _LEAST:
-            return self.shift
+            return np.zeros(2)
         shift, variance = np.median(shifts, axis=0), np.ones(2)
         for _ in range(_ROUNDS):  # Student's t: whoever turned or was mistaken counts little
             weights = 1 / (variances + (shifts - shift) ** 2 / _TAIL)
             variance = 1 / weights.sum(axis=0)
             shift = (weights * shifts).sum(axis=0) * variance
-        usual = np.maximum(shift**2 - variance, 0.0)
+        usual = np.where(shift**2 > _SIGNIFICANT * variance, shift**2, 0.0)
         # One jump, or one mistake, must not open the gates of all tracks.
         usual = np.minimum(usual, _LARGEST * (self.variances + variance))
         self.variances = self.variances + _RATE * (usual - self.variances)
-        self.shift = shift * self.variances / (self.variances + variance)
-        return self.shift
+        return shift * self.variances / (self.variances + variance)
 
     def jumped(
         self, predicted: Float64[np.ndarray, "tracks 4"], found: Float64[np.ndarray, "boxes 4"]
@@ -78,7 +75,8 @@ class CameraMotion:
             return np.zeros(2)
         shifts, scale = off[tracks, boxes, :2], _TOGETHER * tall[tracks, 0]
         agree = np.abs(shifts[:, None] - shifts[None]).max(axis=2) < scale
-        votes = np.array([len(np.unique(tracks[row])) for row in agree])
+        of_track = tracks[:, None] == np.arange(len(predicted))
+        votes = (agree @ of_track).sum(axis=1)  # a track has one vote, however many boxes are near
         best = int(votes.argmax())
         if votes[best] < max(_LEAST, _MAJORITY * len(predicted)):
             return np.zeros(2)

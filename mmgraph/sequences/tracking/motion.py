@@ -11,6 +11,9 @@ from jaxtyping import Float64
 
 from mmgraph.inference.numerics.compiling import compiled
 
+_SMALLEST, _LARGEST = -7.0, 14.0
+"""Logarithms of sizes in pixels that are predicted at all."""
+
 
 def measured(boxes: Float64[np.ndarray, "boxes 4"]) -> Float64[np.ndarray, "boxes 4"]:
     """Return centres and logarithmic sizes, (boxes, 4), of boxes (left, top, width, height)."""
@@ -40,6 +43,8 @@ def _predict(mean, spread, steps, model):
         change = model.acceleration * tall if k < 2 else model.growth
         q = change * change
         mean[k, 0] += steps * mean[k, 1]
+        if k >= 2:  # who is looked for in vain, for long, shall neither vanish nor overflow
+            mean[k, 0] = min(max(mean[k, 0], _SMALLEST), _LARGEST)
         p, c, v = spread[k]
         spread[k, 0] = p + 2 * steps * c + steps * steps * v + q * steps**3 / 3
         spread[k, 1] = c + steps * v + q * steps**2 / 2

@@ -72,7 +72,7 @@ def _sure_pieces(
         found = tracker.step(part.boxes, part.confidences, part.features, frame)
         there = found.detections >= 0
         ids[begin + found.detections[there]] = found.ids[there]
-        shifts.append(tracker.camera.shift)
+        shifts.append(tracker.shift)
     total = np.cumsum(shifts, axis=0)
     points = measured(detections.boxes)
     points[:, :2] -= total[frames - frames[0]]

@@ -23,7 +23,11 @@ from mmgraph.sequences.tracking.motion import (
     start_tracks,
     update_tracks,
 )
+from mmgraph.sequences.tracking.pace import Pace
 from mmgraph.sequences.tracking.tracks import Tracks
+
+Pairs = tuple[Int64[np.ndarray, " pairs"], Int64[np.ndarray, " pairs"]]
+"""Tracks, and the rows of their boxes."""
 
 _SUREST = 6.0
 """Log-odds of existence rise no higher, so that whoever leaves is forgotten in time."""
@@ -32,28 +36,9 @@ _SETTLED = 2
 """Frames after which a track's velocity is known well enough to tell of the camera's."""
 _FRESH = 0.2
 """The share of a new box in what a track looks like."""
-_START = 1
 _LOST = 0.5
-_PRIOR_PACES, _LASTING = 40.0, 0.99
-_SLOWEST, _FASTEST = 0.4, 4.0
+"""Where less than this share of the tracks is found, the camera may have jumped."""
 _STILL = np.zeros(2)
-
-
-class Pace:
-    """How fast everybody moves, a frame, as a multiple of what is usual: frame rates differ."""
-
-    def __init__(self) -> None:
-        self._squares = self._count = _PRIOR_PACES
-
-    @property
-    def value(self) -> float:
-        """The multiple."""
-        return min(max(float(np.sqrt(self._squares / self._count)), _SLOWEST), _FASTEST)
-
-    def learn(self, paces: Float64[np.ndarray, "tracks 2"]) -> None:
-        """Take in velocities, as multiples of the usual standard deviation."""
-        self._squares = _LASTING * self._squares + float(np.minimum(paces**2, _FASTEST**2).sum())
-        self._count = _LASTING * self._count + paces.size
 
 
 @dataclass
@@ -99,14 +84,13 @@ class OnlineTracker:
         self, model: AssociationModel, memory: int, motion: bool = True, appearance: bool = True
     ) -> None:
         self.usual = self.model = model
-        self.memory = memory
+        self.memory, self.motion, self.appearance = memory, motion, appearance
+        self.frame, self.shift = 0, _STILL
         self.pace = Pace()
-        self.motion, self.appearance = motion, appearance
-        self.frame = 0
         self.camera = CameraMotion()
         self.evidence = AppearanceEvidence(alone=not motion)
         self.scale = ConfidenceScale(model.generally)
-        self._next_id, self._steps = 1, 0
+        self._next_id = 1
         self._followed: _Followed | None = None
 
     def step(
@@ -138,7 +122,7 @@ class OnlineTracker:
         ------
         EvidenceError
             If shapes do not match, a number is not finite, a box has no positive size, features are
-            as many as before, or the frame is not after the one before.
+            not as many as before, or the frame is not after the one before.
         """
         number = self.frame + 1 if frame is None else int(frame)
         if self._followed is not None and number <= self.frame:
@@ -152,7 +136,7 @@ class OnlineTracker:
         confidence = given.confidences
         sure = np.zeros(len(points)) if confidence is None else confidence
         worth = self.scale.log_odds(sure)
-        self._steps += 1
+        first = self._followed is None
         self.model = self.usual.at_pace(self.pace.value)
         followed = self._advance(number, looks)
         tracks, rows = self._associate(followed, points, looks)
@@ -161,7 +145,7 @@ class OnlineTracker:
         born = np.ones(len(points), bool)
         born[rows] = False
         fresh = _born(points[born], worth[born], sure[born], looks[born], self.model)
-        if self._steps <= _START:
+        if first:  # whoever is there then has come at any time before
             fresh.odds += self.model.start
         fresh.rows[:] = order[born]
         followed.append(fresh)
@@ -198,39 +182,48 @@ class OnlineTracker:
         followed: _Followed,
         points: Float64[np.ndarray, "boxes 4"],
         looks: Float64[np.ndarray, "boxes features"],
-    ) -> tuple[Int64[np.ndarray, " pairs"], Int64[np.ndarray, " pairs"]]:
+    ) -> Pairs:
         """Return tracks and rows of boxes that belong together, most probable in all."""
-        model, shape = self.model, (len(followed), len(points))
-        alike, distances = np.zeros(shape), None
-        if np.isfinite(looks).any():
-            distances = distances_between(followed.features, looks)
-            alike = self.evidence.log_ratios(distances)
-        if not self.motion:
-            tracks, rows = _most_probable(alike)
-        else:
-            variances = self.camera.variances
+        if not np.isfinite(looks).any():
+            alike = np.zeros((len(followed), len(points)))
+            return (
+                self._by_motion(followed, points, alike) if self.motion else _most_probable(alike)
+            )
+        distances = distances_between(followed.features, looks)
+        alike = self.evidence.log_ratios(distances)
+        pairs = self._by_motion(followed, points, alike) if self.motion else _most_probable(alike)
+        self._learn_looks(followed, *pairs, looks, distances)
+        return pairs
+
+    def _by_motion(
+        self,
+        followed: _Followed,
+        points: Float64[np.ndarray, "boxes 4"],
+        alike: Float64[np.ndarray, "tracks boxes"],
+    ) -> Pairs:
+        """Associate by places, too, and move all tracks as the camera did."""
+        model, recent = self.model, followed.missed == 0
+
+        def associated(variances: Float64[np.ndarray, " 2"]) -> Pairs:
             gains = log_densities(followed.means, followed.spreads, points, variances, model)
-            tracks, rows = _most_probable(gains + alike - model.others)
-            recent = followed.missed == 0
-            if recent[tracks].sum() < _LOST * min(recent.sum(), len(points)):
-                jump = self.camera.jumped(followed.means[recent, :, 0], points)
-                if jump.any():
-                    followed.means[:, :2, 0] += jump
-                    gains = log_densities(
-                        followed.means, followed.spreads, points, variances, model
-                    )
-                    tracks, rows = _most_probable(gains + alike - model.others)
-            settled = followed.age[tracks] > _SETTLED
-            before, after = followed.means[tracks[settled]], points[rows[settled]]
-            noise = model.position_noise * np.exp(before[:, 3:, 0])
-            spread = followed.spreads[tracks[settled], :2, 0] + noise**2
-            shift = self.camera.estimate(after[:, :2] - before[:, :2, 0], spread)
-            if shift.any():
-                followed.means[:, :2, 0] += shift
-                gains = log_densities(followed.means, followed.spreads, points, _STILL, model)
-                tracks, rows = _most_probable(gains + alike - model.others)
-        if distances is not None:
-            self._learn_looks(followed, tracks, rows, looks, distances)
+            return _most_probable(gains + alike - model.others)
+
+        tracks, rows = associated(self.camera.variances)
+        self.shift = _STILL
+        if recent[tracks].sum() < _LOST * min(recent.sum(), len(points)):
+            self.shift = self.camera.jumped(followed.means[recent, :, 0], points)
+            if self.shift.any():
+                followed.means[:, :2, 0] += self.shift
+                tracks, rows = associated(self.camera.variances)
+        settled = followed.age[tracks] > _SETTLED
+        before, after = followed.means[tracks[settled]], points[rows[settled]]
+        noise = model.position_noise * np.exp(before[:, 3:, 0])
+        variances = followed.spreads[tracks[settled], :2, 0] + noise**2
+        shift = self.camera.estimate(after[:, :2] - before[:, :2, 0], variances)
+        if shift.any():
+            self.shift = self.shift + shift
+            followed.means[:, :2, 0] += shift
+            tracks, rows = associated(_STILL)
         return tracks, rows
 
     def _learn_looks(
@@ -320,7 +313,7 @@ def _born(
 
 def _most_probable(
     gains: Float64[np.ndarray, "tracks boxes"],
-) -> tuple[Int64[np.ndarray, " pairs"], Int64[np.ndarray, " pairs"]]:
+) -> Pairs:
     """Return the pairs of the greatest total gain, each of which gains something."""
     tracks, rows = linear_sum_assignment(np.maximum(gains, 0.0), maximize=True)
     better = gains[tracks, rows] > 0
