@@ -206,12 +206,10 @@ class ParallelChainModel(FaceAnswers):
         for marginals, _ in self._smoothed(rows):
             visits = [v + part.sum(0) for v, part in zip(visits, marginals, strict=True)]
         for name, each in zip(self.chains, visits, strict=True):
-            unvisited = np.flatnonzero(each < LEAST_VISITS).tolist()
-            if unvisited:
+            if unvisited := np.flatnonzero(each < LEAST_VISITS).tolist():
                 what = f"no step was learned from by states {unvisited} of chain '{name}'"
                 warn_caller(f"{what}, which keep their first values", ConvergenceWarning)
-        floored = self._at_floor()
-        if floored:
+        if floored := self._at_floor():
             what = f"the spread of {', '.join(floored)} is at its floor"
             warn_caller(f"{what}: too few different rows are behind it", ConvergenceWarning)
 
@@ -251,24 +249,24 @@ class ParallelChainModel(FaceAnswers):
             raise LearningError(
                 f"the emission is of {made.states} joint states, the model of {self.joint_states}"
             )
-        given: list[list[np.ndarray]] = [[], []]
-        before = self._parameters
-        for which, what in enumerate((start or {}, transition or {})):
-            for name in what:
-                check_choice("chain", name, self.chains, LearningError)
-            name_of = ("start", "transition")[which]
-            shapes = [(k,) for k in self.sizes] if which == 0 else [s.shape for s in self._steady()]
-            for m, (name, states) in enumerate(self.chains.items()):
-                shape = shapes[m]
-                table: object = np.full(shape, 1 / states)
-                if name in what:
-                    array = np.asarray(what[name], np.float64)
-                    table = array.reshape(shape) if array.size == math.prod(shape) else array
-                elif before is not None:
-                    table = (before.starts, before.transitions)[which][m]
-                given[which].append(distribution(table, shape, f"{name_of} of chain '{name}'"))
-        self._parameters = ParallelChains(tuple(given[0]), tuple(given[1]), made)
+        before, steady = self._parameters, self._steady()
+        starts = self._tables("start", start, before and before.starts, [t[0] for t in steady])
+        moves = self._tables("transition", transition, before and before.transitions, steady)
+        self._parameters = ParallelChains(starts, moves, made)
         return self
+
+    def _tables(self, what: str, given: Any, before: Any, like: list[np.ndarray]) -> Any:
+        """Of each chain the distributions given, or those before, or equal ones."""
+        found = []
+        for name in given or ():
+            check_choice("chain", name, self.chains, LearningError)
+        for m, (name, shaped) in enumerate(zip(self.chains, like, strict=True)):
+            table: object = before[m] if before else np.full(shaped.shape, 1 / shaped.shape[-1])
+            if name in (given or ()):
+                array = np.asarray(given[name], np.float64)
+                table = array.reshape(shaped.shape) if array.size == shaped.size else array
+            found.append(distribution(table, shaped.shape, f"{what} of chain '{name}'"))
+        return tuple(found)
 
     @abstractmethod
     def _made_emission(self, arrays: Mapping[str, Any]) -> Emission | None:
@@ -294,11 +292,9 @@ class ParallelChainModel(FaceAnswers):
     def posterior(self, sequences: object) -> Any:
         """Return of each sequence the :class:`ChainMarginals`; raises as :meth:`log_likelihood`."""
         read, rows = self._prepared(sequences)
-        found = [
-            ChainMarginals(self._named(parts), self.method, self.exact, x)
-            for parts, x in self._smoothed(rows)
-        ]
-        return read.answer(found)
+        how = self.method, self.exact
+        smoothed = self._smoothed(rows)
+        return read.answer([ChainMarginals(self._named(m), *how, x) for m, x in smoothed])
 
     def predict(self, sequences: object) -> Any:
         """Return of each sequence the states on its most probable path, by chain.
