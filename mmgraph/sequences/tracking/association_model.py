@@ -59,7 +59,7 @@ class AssociationModel(NamedTuple):
     found_by_chance: float = 0.43
     stays: float = 0.988
     prior: float = -2.3
-    start: float = 2.5
+    start: float = 3.0
     generally: float = 0.3
     shown: float = 0.4
     blurred: float = 0.064
