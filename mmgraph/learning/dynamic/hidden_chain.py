@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from mmgraph.graph.errors import LearningError
+from mmgraph.inference.exact.chain.dense_kernels import LEAST
 from mmgraph.inference.exact.chain.forward_backward import Chain, Counts
 from mmgraph.inference.exact.chain.pieces import LogDensities
 from mmgraph.learning.dynamic.climbing import Ascent
@@ -148,11 +149,16 @@ def normalised(
     before: Float64[np.ndarray, "... states"],
     pseudo_counts: float = 0.0,
 ) -> Float64[np.ndarray, "... states"]:
-    """Return counts as distributions; rows without any keep those before, and zeros stay zeros."""
+    """Return counts as distributions; rows without any keep those before, and zeros stay zeros.
+
+    What is above zero is at least 1e-100: the objective does not fall by that, and chains are
+    worked through without logarithms.
+    """
     whole = np.where(before > 0, counts + pseudo_counts, 0.0)
     total = whole.sum(-1, keepdims=True)
-    learned: np.ndarray = np.where(total > 1e-12, whole / np.where(total > 0, total, 1), before)
-    return learned
+    learned = np.where(total > 1e-12, whole / np.where(total > 0, total, 1), before)
+    raised: np.ndarray = np.where(learned > 0, np.maximum(learned, LEAST), 0.0)
+    return raised
 
 
 def distribution(given: object, shape: tuple[int, ...], name: str) -> Float64[np.ndarray, "..."]:

@@ -8,7 +8,9 @@ the states that can be reached is subtracted before exponentials are taken.
 A state that can be reached never vanishes: filtered probabilities below ``FLOOR`` are set to it,
 and its likelihood is raised so that this is exact in a slightly different model. Only what passes
 through such cells is then wrong, and by less than their posterior probability, which the backward
-pass adds up; where that is not negligible, the sequence is worked through in the log domain.
+pass adds up; where that is not negligible, the sequence is worked through in the log domain. So
+are all where a transition or a start lies between zero and ``LEAST``: its product with ``FLOOR``
+would be zero.
 """
 
 from __future__ import annotations
@@ -21,11 +23,15 @@ from mmgraph.inference.numerics.exponentials import exponentials
 FLOOR = 1e-200
 """The least filtered probability of a state that can be reached."""
 
+LEAST = 1e-100
+"""The least transition or start above zero that :func:`forward` and :func:`backward` take."""
+
 
 @compiled
 def forward(start, transition, logs, begins, message, filtered, increments):
     """Filter a piece; return how many cells were raised, and the first impossible step, or -1.
 
+    From an impossible step to the end of its sequence increments are -inf, and all else is zero.
     ``logs`` (steps, states) holds log-densities, and then the ratios of filtered to predicted
     probabilities, by which :func:`backward` goes back; ``message`` the filtered probabilities
     before the piece, and then after it; ``increments`` receives what each step adds to the
@@ -33,7 +39,7 @@ def forward(start, transition, logs, begins, message, filtered, increments):
     """
     steps, states = logs.shape
     predicted, room = np.empty(states), np.empty(states)
-    raised = 0
+    raised, impossible = 0, -1
     for t in range(steps):
         if begins[t]:
             predicted[:] = start
@@ -51,7 +57,12 @@ def forward(start, transition, logs, begins, message, filtered, increments):
             row[k] = row[k] if predicted[k] > 0.0 else -np.inf
             largest = max(largest, row[k])
         if largest == -np.inf:
-            return raised, t
+            impossible = t if impossible < 0 else impossible
+            increments[t] = -np.inf
+            row[:] = 0.0
+            here[:] = 0.0
+            message[:] = 0.0
+            continue
         exponentials(row, largest, room, here)
         mass = 0.0
         for k in range(states):
@@ -71,7 +82,7 @@ def forward(start, transition, logs, begins, message, filtered, increments):
                     room[k] = FLOOR / predicted[k]
         row[:] = room
         message[:] = here
-    return raised, -1
+    return raised, impossible
 
 
 @compiled
@@ -96,8 +107,8 @@ def backward(transposed, ratios, begins, filtered, later, marginals, suspect):
             if row[k] == FLOOR:
                 doubt += chance
             out[k] = chance
-        suspect[t] = doubt / total
-        norm = 1.0 / total  # one but for rounding, which is not to add up
+        norm = 1.0 / total if total > 0.0 else 0.0  # one but for rounding, which is not to add up
+        suspect[t] = doubt * norm
         for k in range(states):
             out[k] *= norm
             weight[k] = ahead[k] * norm
@@ -214,43 +225,61 @@ def drawn_path(transition, filtered, begins, uniform, last, path):
 
 
 @compiled
+def log_forward(start, transition, logs, filtered, increments):
+    """Filter one sequence in the log domain: ``filtered`` receives logarithms, too.
+
+    ``start`` and ``transition`` are logarithms; ``increments`` as of :func:`forward`.
+    """
+    steps, states = logs.shape
+    for t in range(steps):
+        row = filtered[t]
+        for k in range(states):
+            if t == 0:
+                row[k] = start[k] + logs[t, k]
+                continue
+            largest = -np.inf
+            for j in range(states):
+                largest = max(largest, filtered[t - 1, j] + transition[j, k])
+            if largest == -np.inf:
+                row[k] = -np.inf
+                continue
+            total = 0.0
+            for j in range(states):
+                total += np.exp(filtered[t - 1, j] + transition[j, k] - largest)
+            row[k] = np.log(total) + largest + logs[t, k]
+        increments[t] = _log_sum(row)
+        for k in range(states):
+            row[k] -= increments[t]
+
+
+@compiled
 def log_forward_backward(start, transition, logs, marginals, pairs):
     """Smooth one sequence in the log domain; return its log-likelihood.
 
     ``start`` and ``transition`` are logarithms; ``pairs`` receives expected transitions, which are
-    added. ``logs`` becomes the backward messages plus the log-densities.
+    added. Messages are normalised at each step, so that no digits go into their sums; ``logs`` is
+    overwritten.
     """
     steps, states = logs.shape
-    for t in range(steps):
-        for k in range(states):
-            if t == 0:
-                marginals[t, k] = start[k] + logs[t, k]
-                continue
-            largest = -np.inf
-            for j in range(states):
-                largest = max(largest, marginals[t - 1, j] + transition[j, k])
-            if largest == -np.inf:
-                marginals[t, k] = -np.inf
-                continue
-            total = 0.0
-            for j in range(states):
-                total += np.exp(marginals[t - 1, j] + transition[j, k] - largest)
-            marginals[t, k] = np.log(total) + largest + logs[t, k]
-    evidence = _log_sum(marginals[steps - 1])
+    increments = np.empty(steps)
+    log_forward(start, transition, logs, marginals, increments)
     later = np.zeros(states)
     for t in range(steps - 1, -1, -1):
         for k in range(states):
-            logs[t, k] = later[k] + logs[t, k] if later[k] > -np.inf else -np.inf
+            logs[t, k] = later[k] + logs[t, k] - increments[t] if later[k] > -np.inf else -np.inf
         if t > 0:
             for j in range(states):
                 for k in range(states):
-                    pair = marginals[t - 1, j] + transition[j, k] + logs[t, k] - evidence
-                    pairs[j, k] += np.exp(pair)
+                    pairs[j, k] += np.exp(marginals[t - 1, j] + transition[j, k] + logs[t, k])
+        total = 0.0
         for k in range(states):
-            marginals[t, k] = np.exp(marginals[t, k] + later[k] - evidence)
+            marginals[t, k] = np.exp(marginals[t, k] + later[k])
+            total += marginals[t, k]
+        for k in range(states):
+            marginals[t, k] /= total
         for j in range(states):
             later[j] = _log_sum(transition[j] + logs[t])
-    return evidence
+    return increments.sum()
 
 
 @compiled

@@ -11,12 +11,14 @@ from jaxtyping import Float64, Int64
 
 from mmgraph.graph.errors import ZeroProbabilityError
 from mmgraph.inference.exact.chain.dense_kernels import (
+    LEAST,
     add_pairs,
     backward,
     best_path,
     best_scores,
     drawn_path,
     forward,
+    log_forward,
     log_forward_backward,
 )
 from mmgraph.inference.exact.chain.pieces import LogDensities, Steps
@@ -83,24 +85,11 @@ class Chain(NamedTuple):
         lengths : sequence of int
             Of sequences that lie one behind the other.
         """
-        steps = Steps(lengths)
-        run = _Pass(self, densities, steps, stored=False)
-        possible = np.ones(len(steps.lengths), bool)
-        while True:
-            try:
-                totals = run.filtered()
-                break
-            except _Impossible as error:
-                possible[np.flatnonzero(possible)[error.sequence]] = False
-                if not possible.any():
-                    return np.full(len(possible), -np.inf)
-                part, theirs = steps.some(np.flatnonzero(possible).tolist(), densities)
-                run = _Pass(self, theirs, part, stored=False)
+        run = _Pass(self, densities, Steps(lengths), stored=False)
+        totals = run.filtered(strict=False)
         for i in run.doubtful():
             totals[i] = run.in_log_domain(i)[0]
-        whole = np.full(len(possible), -np.inf)
-        whole[possible] = totals
-        return whole
+        return totals
 
     def smooth(
         self, densities: LogDensities, lengths: Sequence[int], visit: Visit, pairs: bool = True
@@ -235,6 +224,9 @@ class Chain(NamedTuple):
                 last = drawn_path(
                     self.transition, filtered, begins, uniform[part], last, path[part]
                 )
+        for i in run.doubtful():
+            part = slice(int(steps.first[i]), int(steps.ends[i]))
+            paths[:, part] = run.drawn_in_log_domain(part, count, generator)
         return np.split(paths, steps.ends[:-1], axis=1)
 
 
@@ -258,7 +250,10 @@ class _Pass:
     """A forward pass over all pieces, and the backward pass that goes with it."""
 
     def __init__(self, chain: Chain, densities: LogDensities, steps: Steps, stored: bool) -> None:
-        self.chain, self.densities, self.steps, self.stored = chain, densities, steps, stored
+        self.exact, self.densities, self.steps, self.stored = chain, densities, steps, stored
+        self.chain = Chain(*(np.where((p > 0) & (p < LEAST), LEAST, p) for p in chain))
+        self.tiny = any((p != q).any() for p, q in zip(chain, self.chain, strict=True))
+        self.possible = np.ones(len(steps.lengths), bool)
         self.pieces = steps.pieces(chain.states)
         self.messages: list[np.ndarray] = []
         self.arrays: list[tuple[np.ndarray, np.ndarray]] = []
@@ -272,19 +267,21 @@ class _Pass:
         self.arrays.append((logs, filtered))
         return raised, bad
 
-    def filtered(self) -> Float64[np.ndarray, " sequences"]:
-        """Run forward; raises _Impossible."""
+    def filtered(self, strict: bool = True) -> Float64[np.ndarray, " sequences"]:
+        """Run forward; return log-likelihoods, or raise _Impossible if they are strict."""
         message = np.zeros(self.chain.states)
         increments = np.empty(self.steps.total)
         for part in self.pieces:
             self.messages.append(message.copy())
             raised, bad = self._forward(part, message, increments[part])
-            if bad >= 0:
+            if bad >= 0 and strict:
                 raise _Impossible(*self.steps.place(part.start + bad))
             self.raised.append(raised)
             if not self.stored:
                 self.arrays.pop()
-        return self.steps.summed(increments)
+        totals = self.steps.summed(increments)
+        self.possible = totals > -np.inf
+        return totals
 
     def _backward(self, visit: Callable[..., None]) -> None:
         """Run backward; ``visit`` takes a piece, what came before it, its arrays and marginals."""
@@ -302,6 +299,8 @@ class _Pass:
 
     def doubtful(self) -> list[int]:
         """Return the sequences of which raised cells are not negligible."""
+        if self.tiny:
+            return [int(i) for i in np.flatnonzero(self.possible)]
         if not any(self.raised):
             return []
         doubts = np.zeros(self.steps.total)
@@ -320,8 +319,22 @@ class _Pass:
             slice(int(self.steps.first[sequence]), int(self.steps.ends[sequence]))
         )
         marginals, pairs = np.empty_like(logs), np.zeros((self.chain.states,) * 2)
-        total = log_forward_backward(*self.chain.logarithms(), logs, marginals, pairs)
+        total = log_forward_backward(*self.exact.logarithms(), logs, marginals, pairs)
         return total, marginals, pairs
+
+    def drawn_in_log_domain(
+        self, part: slice, count: int, generator: np.random.Generator
+    ) -> Int64[np.ndarray, "count length"]:
+        """Return paths through the sequence of these steps, by Gumbel maxima."""
+        logs, chain = self.densities(part), self.exact.logarithms()
+        filtered = np.empty_like(logs)
+        log_forward(*chain, logs, filtered, np.empty(len(logs)))
+        paths = np.empty((count, len(logs)), np.int64)
+        weights = np.tile(filtered[-1], (count, 1))
+        for t in range(len(logs) - 1, -1, -1):
+            paths[:, t] = (weights + generator.gumbel(size=weights.shape)).argmax(1)
+            weights = filtered[t - 1] + chain.transition.T[paths[:, t]]
+        return paths
 
     def smoothed(
         self, totals: Float64[np.ndarray, " sequences"], visit: Visit, counting: bool
