@@ -55,17 +55,34 @@ _SEVERAL = (
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
+def read_model(name: str) -> Any:
+    """Return the model of that name, a graph or a model of sequences, which have questions."""
+    import mmgraph
+    from mmgraph.inference.sequence_model import SequenceModel
+
+    model = mmgraph.read(name)
+    return model if isinstance(model, SequenceModel) else checked_graph(name, model)
+
+
 def read_graph(name: str) -> FactorGraph:
     """Return the model of that name, which must be a graph, and no conditional random field."""
     import mmgraph
+
+    return checked_graph(name, mmgraph.read(name))
+
+
+def checked_graph(name: str, graph: Any) -> FactorGraph:
+    """Return what was read under a name; FormatError unless it is a graph."""
+    import mmgraph
     from mmgraph.graph.errors import FormatError
 
-    graph = mmgraph.read(name)
     if hasattr(type(graph), "file_kind"):
         is_classifier = hasattr(graph, "classes_")
         hint = f": `mmgraph predict {name} ROWS.csv` asks it" if is_classifier else ""
         if hasattr(graph, "predict_quantiles"):
             hint = f": regressors are asked in Python, mm.read({name!r}).predict(rows)"
+        if graph.file_kind == "sequence model":
+            hint = f": `mmgraph infer {name} --evidence-file STEPS.csv` asks it"
         if graph.file_kind == "retriever":
             hint = f": `mmgraph search {name} WORDS` asks it"
         raise FormatError(

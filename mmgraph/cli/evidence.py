@@ -13,6 +13,7 @@ from mmgraph.cli.common import ReadOption
 from mmgraph.graph.errors import EvidenceError
 
 if TYPE_CHECKING:
+    from mmgraph.data.table import Table
     from mmgraph.graph.factor_graph import FactorGraph
     from mmgraph.graph.variable import Variable
 
@@ -133,11 +134,16 @@ def _value(variable: Variable, text: str) -> object:
 
 def _columns(graph: FactorGraph, file: Path, reading: dict[str, Any]) -> dict[str, Any]:
     """The columns of a file: state indices, marked as such, and numbers."""
-    from mmgraph.data.encoding import columns_of, encode
     from mmgraph.data.tables import open_table
+
+    return evidence_columns(graph, open_table(file, **reading))
+
+
+def evidence_columns(graph: Any, table: Table) -> dict[str, Any]:
+    """Return the columns of a table that are variables or elements of a graph: indices, numbers."""
+    from mmgraph.data.encoding import columns_of, encode
     from mmgraph.graph.state_labels import index
 
-    table = open_table(file, **reading)
     variables = {c: _variable(graph, c) for c in columns_of(table, graph.variables)}
     if not variables:
         return {}

@@ -24,12 +24,13 @@ from mmgraph.cli.common import (
     RowsOutput,
     Seed,
     print_table,
-    read_graph,
+    read_model,
     spread,
 )
-from mmgraph.cli.evidence import EvidenceOptions
+from mmgraph.cli.evidence import EvidenceOptions, reading
 from mmgraph.cli.question import Question
 from mmgraph.cli.rows import check_table
+from mmgraph.cli.sequences.answers import answer_sequences
 
 Query = Annotated[
     list[str] | None,
@@ -61,6 +62,9 @@ def infer(
     NAME, and the probability of each state in columns NAME=STATE; of a continuous variable its mean
     in the column NAME, and its standard deviation in the column NAME.sd. Rows that the model holds
     to be impossible are warned of and have empty cells.
+
+    Of a model of sequences the rows of the file are steps in their order; those of a sequence stand
+    together under one value of the column 'sequence'. Printed are spans of equal states.
     """
     import torch
 
@@ -68,16 +72,20 @@ def infer(
     from mmgraph.inference.methods import is_seeded
 
     check_table(output)
-    graph = read_graph(model)
+    graph = read_model(model)
+    if not hasattr(graph, "factors"):
+        file, options = evidence.evidence_file, reading(evidence.read)
+        answer_sequences(graph, file, query, False, output, as_json, **options)
+        return
     observed, many = evidence.evidence_for(graph)
     if many:
         _warn_of_observed(query or (), observed)
-    options: dict[str, Any] = {"method": method, "device": device}
+    asking: dict[str, Any] = {"method": method, "device": device}
     if is_seeded(method):
-        options["generator"] = torch.Generator().manual_seed(seed)
+        asking["generator"] = torch.Generator().manual_seed(seed)
 
     def ask(rows: Any) -> Any:
-        return mmgraph.query(graph, rows, query or None, **options)
+        return mmgraph.query(graph, rows, query or None, **asking)
 
     question = Question(
         model, graph, method, ask, posterior_columns, posterior_records, _show_posterior
@@ -134,7 +142,11 @@ def most_probable(
     import mmgraph
 
     check_table(output)
-    graph = read_graph(model)
+    graph = read_model(model)
+    if not hasattr(graph, "factors"):
+        file, options = evidence.evidence_file, reading(evidence.read)
+        answer_sequences(graph, file, query, True, output, as_json, **options)
+        return
     observed, many = evidence.evidence_for(graph)
 
     def ask(rows: Any) -> Any:

@@ -89,7 +89,8 @@ class ChainFace(FaceAnswers):
     def _hidden(self) -> dict[str, Variable]:
         return {"state": Variable("state", self.labels)}
 
-    def _modalities(self) -> tuple[str, ...]:
+    def modality_names(self) -> tuple[str, ...]:
+        """As :meth:`FaceAnswers.modality_names`."""
         return tuple(self.emission) if isinstance(self.emission, Mapping) else ()
 
     def _decoded_paths(

@@ -159,7 +159,8 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
     def _emission_kinds(self) -> dict[str, str]:
         return {n: k if isinstance(k, str) else k.kind for n, k in self._choice.kinds.items()}
 
-    def _modalities(self) -> tuple[str, ...]:
+    def modality_names(self) -> tuple[str, ...]:
+        """As :meth:`FaceAnswers.modality_names`."""
         return tuple(self.chains)
 
     def _ascent(self, rows: list[np.ndarray]) -> Callable[[ParallelChains], Ascent[ParallelChains]]:

@@ -37,23 +37,23 @@ class FaceAnswers(SequenceModel):
         """The hidden variables."""
 
     @abstractmethod
-    def _modalities(self) -> tuple[str, ...]:
-        """The modalities; none where there is but one emission."""
+    def modality_names(self) -> tuple[str, ...]:
+        """Return the modalities of evidence; none where there is but one emission."""
 
     def _sequences(self, evidence: object) -> Any:
         """Evidence as the methods of the model take sequences: always in lists."""
         if not isinstance(evidence, Mapping):
             raise EvidenceError(
                 "evidence of sequences is a mapping of "
-                f"{', '.join(self._modalities()) or repr(ROWS)} to them"
+                f"{', '.join(self.modality_names()) or repr(ROWS)} to them"
             )
-        known = self._modalities() or (ROWS,)
+        known = self.modality_names() or (ROWS,)
         for name in evidence:
             if name not in known:
                 hint = suggestion(name, known)
                 raise UnknownVariableError(f"no modality is called {name!r}{hint}")
         listed = {n: s if isinstance(s, list | tuple) else [s] for n, s in evidence.items()}
-        if self._modalities():
+        if self.modality_names():
             return {
                 n: list(s) if any(r is not None for r in s) else None for n, s in listed.items()
             }

@@ -322,7 +322,8 @@ class ParallelChainModel(FaceAnswers):
     def _hidden(self) -> dict[str, Variable]:
         return {name: Variable(name, states) for name, states in self.chains.items()}
 
-    def _modalities(self) -> tuple[str, ...]:
+    def modality_names(self) -> tuple[str, ...]:
+        """As :meth:`FaceAnswers.modality_names`."""
         return ()
 
     def _decoded_paths(

@@ -11,6 +11,7 @@ import torch
 
 from mmgraph.graph.column_reader import is_frame
 from mmgraph.graph.dynamic_graph import DynamicGraph, present
+from mmgraph.graph.element_evidence import element_of, scalar_like
 from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
@@ -98,17 +99,15 @@ def sequence_evidence(
     if data is not None and not isinstance(data, Mapping):
         raise EvidenceError(f"evidence is a mapping or a data frame, not {type(data).__name__}")
     parts: dict[str, list[Any]] = {}
+    variables = dict(model.variables)
     for name, cells in (data or {}).items():
-        if name not in model.variables:
-            hint = suggestion(name, model.variables)
-            raise UnknownVariableError(f"no variable is called {name!r}{hint}")
+        if name not in variables:
+            variables[name] = _element(model, name)
         if cells is not None:
-            parts[name] = _by_sequence(model.variables[name], cells)
+            parts[name] = _by_sequence(variables[name], cells)
     lengths = _lengths(parts, length)
     steps = Steps(lengths)
-    columns = {
-        name: _joined(model.variables[name], cells, lengths) for name, cells in parts.items()
-    }
+    columns = {name: _joined(variables[name], cells, lengths) for name, cells in parts.items()}
     cells = Evidence.of(columns, model.variables)
     if cells.batch != steps.total:  # no columns, or none that says anything
         cells = replace(cells, batch=steps.total, codes=np.empty((steps.total, 0), np.int64))
@@ -118,6 +117,15 @@ def sequence_evidence(
         if gone:
             raise EvidenceError(f"the input '{name}' is to be observed at every step")
     return SequenceEvidence(steps, cells)
+
+
+def _element(model: DynamicGraph, name: str) -> Variable:
+    """The element of an array that a key names, such as ``x[0]``."""
+    place = element_of(name, model.variables)
+    if place is None:
+        hint = suggestion(name, model.variables)
+        raise UnknownVariableError(f"no variable is called {name!r}{hint}")
+    return scalar_like(model.variables[place[0]], name)
 
 
 def _by_sequence(variable: Variable, cells: Any) -> list[Any]:

@@ -1,0 +1,168 @@
+"""What ``infer`` and ``map`` answer about sequences in a file: a line for each step."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mmgraph.cli.common import print_json, print_table
+from mmgraph.cli.evidence import evidence_columns
+from mmgraph.cli.rows import write_table
+from mmgraph.cli.sequences.columns import number_columns, text_columns
+from mmgraph.graph.errors import EvidenceError
+
+if TYPE_CHECKING:
+    from mmgraph.data.table import Table
+    from mmgraph.inference.sequence_model import SequenceModel
+
+SEQUENCE = "sequence"
+"""The column that says which sequence a row is a step of; without it all rows are one."""
+
+_SHOWN = 40
+"""The most spans that are printed."""
+
+
+class _Steps(NamedTuple):
+    """The names of sequences, and where each begins and ends among the rows."""
+
+    names: list[str]
+    parts: list[slice]
+
+    def split(self, column: Any) -> list[Any]:
+        """Return the part of each sequence."""
+        return [column[part] for part in self.parts]
+
+
+def answer_sequences(
+    model: SequenceModel,
+    file: Path | None,
+    query: Sequence[str] | None,
+    best: bool,
+    output: Path | None,
+    as_json: bool,
+    **reading: Any,
+) -> None:
+    """Ask a model of sequences about those in a file, and write or print the answer.
+
+    Rows are steps in their order; those of a sequence stand together under one value of the column
+    ``sequence``. Printed are spans of equal states, of the likeliest of each step or (``best``) on
+    the most probable path.
+    """
+    import mmgraph
+    from mmgraph.data.tables import open_table
+
+    if file is None:
+        raise EvidenceError("sequences come from a file: --evidence-file steps.csv")
+    table = open_table(file, **reading)
+    steps = _steps(table)
+    evidence = _evidence(model, table.select([c for c in table.columns if c != SEQUENCE]), steps)
+    answer: Any
+    marginals: Mapping[str, Any] = {}
+    if best:
+        answer = mmgraph.map_query(model, evidence, query or None)
+        states, totals, variables = answer.states, answer.log_weight, answer.variables
+    else:
+        answer = mmgraph.query(model, evidence, query or None)
+        marginals, totals = answer.marginals, answer.log_evidence
+        states, variables = {n: p.argmax(-1) for n, p in marginals.items()}, answer.model_variables
+    labels = {
+        name: [
+            [variables[name].labels[code] for code in row[: part.stop - part.start].tolist()]
+            for row, part in zip(codes, steps.parts, strict=True)
+        ]
+        for name, codes in states.items()
+    }
+    if output is not None:
+        states_of = {name: variables[name].labels for name in marginals}
+        write_table(output, _lines(steps, labels, marginals, states_of))
+    spans = [span for name in labels for span in _spans(steps, name, labels[name])]
+    by_name = dict(zip(steps.names, totals.tolist(), strict=True))
+    what = "log_probability" if best else "log_evidence"
+    if as_json:
+        print_json({"method": answer.method, "exact": answer.exact, what: by_name, "spans": spans})
+        return
+    title = f"{what.replace('_', ' ')} {sum(by_name.values()):.6g}, {answer.method}"
+    rows = [tuple(span.values()) for span in spans[:_SHOWN]]
+    print_table((SEQUENCE, "variable", "state", "first step", "last step"), rows, title)
+    if len(spans) > _SHOWN:
+        print(f"… and {len(spans) - _SHOWN} spans more; --output writes a line for each step")
+
+
+def _steps(table: Table) -> _Steps:
+    """Which rows are the steps of which sequence."""
+    column = text_columns(table, [SEQUENCE if SEQUENCE in table.columns else table.columns[0]])
+    cells = next(iter(column.values()))
+    if not cells:
+        raise EvidenceError(f"{table.origin} has no rows")
+    if SEQUENCE not in table.columns:
+        return _Steps(["1"], [slice(0, len(cells))])
+    starts = [i for i, name in enumerate(cells) if i == 0 or name != cells[i - 1]]
+    names = [cells[i] for i in starts]
+    for name in names:
+        if names.count(name) > 1:
+            raise EvidenceError(f"the rows of sequence '{name}' do not stand together")
+    return _Steps(names, [slice(a, b) for a, b in itertools.pairwise([*starts, len(cells)])])
+
+
+def _evidence(model: Any, table: Table, steps: _Steps) -> dict[str, Any]:
+    """Columns as the model reads evidence, in a list of sequences each.
+
+    Of a network a column is a variable or an element of one; else columns of numbers are the
+    features in their order, those of modality ``NAME`` being called ``NAME`` or ``NAME[0]``,
+    ``NAME[1]``, ….
+    """
+    import numpy as np
+
+    if hasattr(model, "variables"):
+        return {n: steps.split(c) for n, c in evidence_columns(model, table).items()}
+    columns = number_columns(table, table.columns)
+    modalities = model.modality_names()
+    if not modalities:
+        return {"rows": steps.split(np.stack(list(columns.values()), 1))}
+    found: dict[str, Any] = {}
+    for name in modalities:
+        own = [c for n, c in columns.items() if n == name or n.startswith(f"{name}[")]
+        if own:
+            found[name] = steps.split(np.stack(own, 1))
+    if not found:
+        raise EvidenceError(f"{table.origin} has no column of {', '.join(modalities)}")
+    return found
+
+
+def _lines(
+    steps: _Steps,
+    labels: Mapping[str, list[list[Any]]],
+    marginals: Mapping[str, Any],
+    states_of: Mapping[str, Sequence[Any]],
+) -> Iterator[dict[str, list[Any]]]:
+    """The columns of each sequence: its name, the step, states and their probabilities."""
+    for number, (name, part) in enumerate(zip(steps.names, steps.parts, strict=True)):
+        length = part.stop - part.start
+        columns: dict[str, list[Any]] = {
+            SEQUENCE: [name] * length,
+            "step": list(range(1, length + 1)),
+        }
+        for variable, rows in labels.items():
+            columns[variable] = rows[number]
+            for state, label in enumerate(states_of.get(variable, ())):
+                chances = marginals[variable][number, :length, state]
+                columns[f"{variable}={label}"] = chances.tolist()
+        yield columns
+
+
+def _spans(steps: _Steps, variable: str, labels: list[list[Any]]) -> Iterator[dict[str, Any]]:
+    """The runs of equal states of a variable, steps counted from 1."""
+    for name, row in zip(steps.names, labels, strict=True):
+        first = 1
+        for label, run in itertools.groupby(row):
+            last = first + len(list(run)) - 1
+            yield {
+                SEQUENCE: name,
+                "variable": variable,
+                "state": label,
+                "first_step": first,
+                "last_step": last,
+            }
+            first = last + 1

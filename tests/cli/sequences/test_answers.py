@@ -1,0 +1,82 @@
+"""``infer`` and ``map`` of sequences in a file."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import mmgraph as mm
+from mmgraph.cli import app
+from mmgraph.graph.errors import EvidenceError, FormatError, UnknownVariableError
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    hmm = mm.HiddenMarkovModel(["low", "high"]).set_parameters(
+        start=[0.5, 0.5],
+        transition=[[0.9, 0.1], [0.1, 0.9]],
+        means=[[0.0], [5.0]],
+        covariances=np.ones((2, 1)),
+    )
+    mm.write(hmm, tmp_path / "hmm.mmgraph")
+    return tmp_path / "hmm.mmgraph"
+
+
+@pytest.fixture
+def steps(tmp_path: Path) -> Path:
+    lines = ["sequence,x"] + [f"a,{x}" for x in (0, 0.2, "", 5, 5.1)] + ["b,5", "b,0"]
+    (tmp_path / "steps.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path / "steps.csv"
+
+
+def test_every_step_has_a_line(model: Path, steps: Path, tmp_path: Path) -> None:
+    run("infer", model, "--evidence-file", steps, "--output", tmp_path / "answer.csv")
+    with (tmp_path / "answer.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    hmm = mm.read(model)
+    rows = [np.array([[0], [0.2], [np.nan], [5], [5.1]]), np.array([[5.0], [0.0]])]
+    expected = np.concatenate(hmm.posterior(rows))
+    assert [line["sequence"] for line in lines] == ["a"] * 5 + ["b"] * 2
+    assert [line["step"] for line in lines] == ["1", "2", "3", "4", "5", "1", "2"]
+    np.testing.assert_allclose([float(line["state=high"]) for line in lines], expected[:, 1])
+
+
+def test_the_best_path_is_told_in_spans(model: Path, steps: Path) -> None:
+    told = json.loads(run("map", model, "--evidence-file", steps, "--json"))
+    spans = [
+        tuple(s[k] for k in ("sequence", "state", "first_step", "last_step")) for s in told["spans"]
+    ]
+    assert spans[0][:3] == ("a", "low", 1)
+    assert spans[-2:] == [("b", "high", 1, 1), ("b", "low", 2, 2)]
+    assert told["exact"] is True
+    assert set(told["log_probability"]) == {"a", "b"}
+    assert "high" in run("map", model, "--evidence-file", steps)
+
+
+def test_files_that_do_not_fit_are_refused(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(EvidenceError, match="--evidence-file"):
+        run("infer", model)
+    apart = tmp_path / "apart.csv"
+    apart.write_text("sequence,x\na,1\nb,1\na,2\n")
+    with pytest.raises(EvidenceError, match="sequence 'a' do not stand together"):
+        run("infer", model, "--evidence-file", apart)
+    wide = tmp_path / "wide.csv"
+    wide.write_text("x,y\n1,2\n")
+    with pytest.raises(EvidenceError, match="2 features, and 1 are expected"):
+        run("infer", model, "--evidence-file", wide)
+    wide.write_text("x\n1\n")
+    with pytest.raises(UnknownVariableError, match="'states'"):
+        run("infer", model, "--evidence-file", wide, "--query", "states")
+    with pytest.raises(FormatError, match="mmgraph infer"):
+        run("sample", model)
