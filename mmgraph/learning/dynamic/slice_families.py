@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from mmgraph.graph.dynamic_graph import DynamicGraph, present
 from mmgraph.graph.errors import LearningError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factors.table import TableFactor
 from mmgraph.graph.leaves.continuous import ContinuousLeaf
 from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
+from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph, present
 from mmgraph.inference.exact.slices.run import SliceRun
 from mmgraph.inference.exact.slices.sequences import SequenceEvidence
 from mmgraph.inference.exact.slices.tables import SliceTables, Source

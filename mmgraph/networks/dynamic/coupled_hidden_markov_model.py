@@ -18,7 +18,7 @@ from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
 from mmgraph.learning.dynamic.parallel_chains import ParallelChains, summed_by_chain
 from mmgraph.learning.dynamic.sequences import SequenceRows
-from mmgraph.networks.dynamic.joint_filter import JointFilter
+from mmgraph.networks.dynamic.filters.joint_filter import JointFilter
 from mmgraph.networks.dynamic.parallel_chain_model import (
     Decoded,
     ParallelChainModel,

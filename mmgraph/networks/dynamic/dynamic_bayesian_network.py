@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.dynamic_graph import DynamicGraph, present
 from mmgraph.graph.errors import GraphError, LearningError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.exact.slices import answers
+from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph, present
 from mmgraph.inference.exact.slices.sequences import sequence_evidence
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.samples import Samples

@@ -19,8 +19,8 @@ from mmgraph.learning.dynamic.emissions.emission import Statistics
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
 from mmgraph.learning.dynamic.parallel_chains import ParallelChains, summed_by_chain
 from mmgraph.learning.dynamic.sequences import SequenceRows, read_sequences
-from mmgraph.networks.dynamic.factored_filter import FactoredFilter
-from mmgraph.networks.dynamic.joint_filter import JointFilter
+from mmgraph.networks.dynamic.filters.factored_filter import FactoredFilter
+from mmgraph.networks.dynamic.filters.joint_filter import JointFilter
 from mmgraph.networks.dynamic.parallel_chain_model import (
     Decoded,
     ParallelChainModel,

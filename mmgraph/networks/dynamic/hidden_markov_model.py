@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -25,7 +26,7 @@ from mmgraph.learning.dynamic.hidden_chain import HiddenChain, hidden_chain
 from mmgraph.learning.dynamic.sequences import SequenceRows, read_labels
 from mmgraph.learning.kept_steps import digest
 from mmgraph.networks.dynamic.chain_face import ChainFace
-from mmgraph.networks.dynamic.step_filter import StepFilter
+from mmgraph.networks.dynamic.filters.step_filter import StepFilter
 
 _LEAST_VISITS = 1e-3
 """A state that is expected less often in all sequences together has not been visited."""
@@ -82,6 +83,8 @@ class HiddenMarkovModel(ChainFace):
         pseudo_counts: float = 0.0,
         random_state: int = 0,
     ) -> None:
+        if isinstance(states, Integral):
+            states = int(states)
         self.labels = tuple(range(states)) if isinstance(states, int) else tuple(states)
         if not self.labels or len(set(self.labels)) < len(self.labels):
             raise GraphError(f"states are a number of them or distinct labels, not {states!r}")

@@ -16,7 +16,7 @@ from mmgraph.learning.dynamic.emissions.emission import Emission
 from mmgraph.learning.dynamic.hidden_chain import normalised
 from mmgraph.learning.dynamic.segment_chain import SegmentChain, segment_chain
 from mmgraph.learning.dynamic.sequences import SequenceRows
-from mmgraph.networks.dynamic.duration_filter import DurationFilter, lagged
+from mmgraph.networks.dynamic.filters.duration_filter import DurationFilter, lagged
 from mmgraph.networks.dynamic.hidden_markov_model import HiddenMarkovModel
 
 

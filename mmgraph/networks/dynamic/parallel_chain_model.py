@@ -322,10 +322,6 @@ class ParallelChainModel(FaceAnswers):
     def _hidden(self) -> dict[str, Variable]:
         return {name: Variable(name, states) for name, states in self.chains.items()}
 
-    def modality_names(self) -> tuple[str, ...]:
-        """As :meth:`FaceAnswers.modality_names`."""
-        return ()
-
     def _decoded_paths(
         self, sequences: Any
     ) -> tuple[list[dict[str, np.ndarray]], np.ndarray, bool]:
@@ -344,7 +340,7 @@ class ParallelChainModel(FaceAnswers):
         """Return a drawn sequence, as sequences are given, and the states of each chain."""
         if length < 1:
             raise LearningError(f"a sequence has at least one step, not {length}")
-        seed = self.random_state if random_state is None else random_state
+        seed = random_state if random_state is not None else self.random_state
         generator = np.random.default_rng(seed)
         starts, transitions, emission = self.parameters
         uniform = generator.random((length, len(starts)))

@@ -12,12 +12,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from mmgraph.graph.dynamic_graph import DynamicGraph, present
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.leaves.continuous import ContinuousLeaf
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.exact.chain.pieces import Steps
+from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph, present
 from mmgraph.inference.exact.slices.run import SliceRun, beliefs_of
 from mmgraph.inference.exact.slices.sequences import sequence_evidence
 from mmgraph.inference.exact.slices.tables import SliceTables, check_names

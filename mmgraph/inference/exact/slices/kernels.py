@@ -1,14 +1,15 @@
 """Compiled passes along slices: sums, sums in the log domain, maxima; and back.
 
-``which`` says of each step which plan it runs, and ``begins`` whether a sequence starts there.
-Static tables lie one behind the other in ``static``, from ``base``; a step takes the part of them
-that ``offsets`` says, for what is observed of them. Tables of rows lie in ``row_tables`` from
-``column``, a line a step.
+They take a :class:`~mmgraph.inference.exact.slices.plan.Program` and the :class:`Piece` of steps
+that it is run on.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from jaxtyping import Bool, Float64, Int64
 
 from mmgraph.inference.numerics.compiling import compiled, inlined
 
@@ -19,16 +20,55 @@ LEAST_SCORE = -500.0
 """What logarithms of tables of rows are raised to, shared among the tables of a step."""
 
 
+class Piece(NamedTuple):
+    """Some steps, and the tables that go with them: probabilities, or their logarithms.
+
+    Attributes
+    ----------
+    which : ndarray of int64, shape (steps,)
+        The plan that a step runs.
+    begins : ndarray of bool, shape (steps,)
+        Whether a sequence starts there.
+    static : ndarray of float64, shape (cells,)
+        Tables that are the same at all steps, one behind the other.
+    base : ndarray of int64, shape (static tables + 1,)
+        Where each begins.
+    offsets : ndarray of int64, shape (steps, static tables)
+        Which part of each a step takes, for what is observed of it.
+    row_tables : ndarray of float64, shape (steps, columns)
+        Tables of the steps' own, side by side.
+    column : ndarray of int64, shape (tables of rows + 1,)
+        Where each begins.
+    """
+
+    which: Int64[np.ndarray, " steps"]
+    begins: Bool[np.ndarray, " steps"]
+    static: Float64[np.ndarray, " cells"]
+    base: Int64[np.ndarray, " tables_and_one"]
+    offsets: Int64[np.ndarray, "steps tables"]
+    row_tables: Float64[np.ndarray, "steps columns"]
+    column: Int64[np.ndarray, " row_tables_and_one"]
+
+    def from_step(self, start: int) -> Piece:
+        """Return what is left of the piece from a step on."""
+        return self._replace(
+            which=self.which[start:],
+            begins=self.begins[start:],
+            offsets=self.offsets[start:],
+            row_tables=self.row_tables[start:],
+        )
+
+
 @inlined
-def _place(program, operation, t, base, offsets, column):
+def _place(program, operation, t, piece):
     number = program.table[operation]
     if program.of_rows[operation]:
-        return column[number]
-    return base[number] + offsets[t, number]
+        return piece.column[number]
+    return piece.base[number] + piece.offsets[t, number]
 
 
 @compiled
-def _run(program, plan, t, static, base, offsets, row_tables, column, work):
+def _run(program, plan, t, piece, work):
     """Run the operations of a step in the room for work; return where its message stands."""
     end = 0
     for o in range(program.first[plan], program.first[plan + 1]):
@@ -42,8 +82,8 @@ def _run(program, plan, t, static, base, offsets, row_tables, column, work):
             for i in range(begin, stop):
                 work[target + program.to[i]] += work[source + program.of[i]]
             continue
-        table = row_tables[t] if program.of_rows[o] else static
-        place = _place(program, o, t, base, offsets, column)
+        table = piece.row_tables[t] if program.of_rows[o] else piece.static
+        place = _place(program, o, t, piece)
         for i in range(begin, stop):
             work[target + program.to[i]] += (
                 work[source + program.of[i]] * table[place + program.at[i]]
@@ -52,19 +92,17 @@ def _run(program, plan, t, static, base, offsets, row_tables, column, work):
 
 
 @compiled
-def forward(
-    program, which, begins, static, base, offsets, row_tables, column, message, messages, increments
-):
+def forward(program, piece, message, messages, increments):
     """Write normalised messages; return the cells raised and the impossible step, or -1."""
     work = np.empty(program.room)
     raised = 0
-    for t in range(len(which)):
-        plan = which[t]
-        if begins[t]:
+    for t in range(len(piece.which)):
+        plan = piece.which[t]
+        if piece.begins[t]:
             work[0] = 1.0
         else:
             work[: program.incoming[plan]] = message[: program.incoming[plan]]
-        end = _run(program, plan, t, static, base, offsets, row_tables, column, work)
+        end = _run(program, plan, t, piece, work)
         size = program.outgoing[plan]
         mass = 0.0
         for i in range(size):
@@ -85,13 +123,7 @@ def forward(
 @compiled
 def backward(
     program,
-    which,
-    begins,
-    static,
-    base,
-    offsets,
-    row_tables,
-    column,
+    piece,
     before,
     messages,
     later,
@@ -106,16 +138,16 @@ def backward(
     cell of the tables of rows, ``counts`` that of the static tables, which is added.
     """
     work, adjoint = np.empty(program.room), np.empty(program.room)
-    for t in range(len(which) - 1, -1, -1):
-        plan = which[t]
+    for t in range(len(piece.which) - 1, -1, -1):
+        plan = piece.which[t]
         incoming, size = program.incoming[plan], program.outgoing[plan]
-        if begins[t]:
+        if piece.begins[t]:
             work[0] = 1.0
         elif t > 0:
             work[:incoming] = messages[t - 1, :incoming]
         else:
             work[:incoming] = before[:incoming]
-        end = _run(program, plan, t, static, base, offsets, row_tables, column, work)
+        end = _run(program, plan, t, piece, work)
         total, doubt = 0.0, 0.0
         for i in range(size):
             chance = messages[t, i] * later[i]
@@ -140,22 +172,22 @@ def backward(
                     adjoint[source + program.of[i]] += adjoint[target + program.to[i]]
                 continue
             of_rows = program.of_rows[o]
-            table = row_tables[t] if of_rows else static
+            table = piece.row_tables[t] if of_rows else piece.static
             believed = beliefs[t] if of_rows else counts
-            place = _place(program, o, t, base, offsets, column)
+            place = _place(program, o, t, piece)
             for i in range(begin, stop):
                 j, k = source + program.of[i], place + program.at[i]
                 back = adjoint[target + program.to[i]] * table[k]
                 adjoint[j] += back
                 believed[k] += work[j] * back
-        if begins[t]:
+        if piece.begins[t]:
             later[:] = 1.0
         else:
             later[:incoming] = adjoint[:incoming]
 
 
 @compiled
-def log_run(program, plan, t, static, base, offsets, row_tables, column, work, maxima, best):
+def log_run(program, plan, t, piece, work, maxima, best):
     """As :func:`_run`, of logarithms; with ``best`` the maximum in place of the sum."""
     end = 0
     for o in range(program.first[plan], program.first[plan + 1]):
@@ -165,8 +197,8 @@ def log_run(program, plan, t, static, base, offsets, row_tables, column, work, m
         for i in range(size):
             maxima[i] = -np.inf
         begin, stop = program.cells[o], program.cells[o + 1]
-        table = row_tables[t] if program.of_rows[o] else static
-        place = _place(program, o, t, base, offsets, column) if number >= 0 else 0
+        table = piece.row_tables[t] if program.of_rows[o] else piece.static
+        place = _place(program, o, t, piece) if number >= 0 else 0
         for i in range(begin, stop):
             value = work[source + program.of[i]]
             if number >= 0:
@@ -193,20 +225,16 @@ def log_run(program, plan, t, static, base, offsets, row_tables, column, work, m
 
 
 @compiled
-def log_forward(
-    program, which, begins, static, base, offsets, row_tables, column, message, messages, best
-):
+def log_forward(program, piece, message, messages, best):
     """Write the logarithms of messages, not normalised; return the impossible step, or -1."""
     work, maxima = np.empty(program.room), np.empty(program.room)
-    for t in range(len(which)):
-        plan = which[t]
-        if begins[t]:
+    for t in range(len(piece.which)):
+        plan = piece.which[t]
+        if piece.begins[t]:
             work[0] = 0.0
         else:
             work[: program.incoming[plan]] = message[: program.incoming[plan]]
-        end = log_run(
-            program, plan, t, static, base, offsets, row_tables, column, work, maxima, best
-        )
+        end = log_run(program, plan, t, piece, work, maxima, best)
         largest = -np.inf
         for i in range(program.outgoing[plan]):
             message[i] = work[end + i]
@@ -220,13 +248,7 @@ def log_forward(
 @compiled
 def log_backward(
     program,
-    which,
-    begins,
-    static,
-    base,
-    offsets,
-    row_tables,
-    column,
+    piece,
     messages,
     later,
     log_total,
@@ -236,16 +258,14 @@ def log_backward(
     """As :func:`backward`, of logarithms, of one whole sequence of this log-likelihood."""
     work, maxima = np.empty(program.room), np.empty(program.room)
     adjoint = np.empty(program.room)
-    for t in range(len(which) - 1, -1, -1):
-        plan = which[t]
+    for t in range(len(piece.which) - 1, -1, -1):
+        plan = piece.which[t]
         incoming, size = program.incoming[plan], program.outgoing[plan]
-        if begins[t]:
+        if piece.begins[t]:
             work[0] = 0.0
         else:
             work[:incoming] = messages[t - 1, :incoming]
-        end = log_run(
-            program, plan, t, static, base, offsets, row_tables, column, work, maxima, False
-        )
+        end = log_run(program, plan, t, piece, work, maxima, False)
         adjoint[end : end + size] = later[:size]
         beliefs[t] = 0.0
         for o in range(program.first[plan + 1] - 1, program.first[plan] - 1, -1):
@@ -254,9 +274,9 @@ def log_backward(
             maxima[:last] = -np.inf
             begin, stop = program.cells[o], program.cells[o + 1]
             of_rows = program.of_rows[o]
-            table = row_tables[t] if of_rows else static
+            table = piece.row_tables[t] if of_rows else piece.static
             believed = beliefs[t] if of_rows else counts
-            place = _place(program, o, t, base, offsets, column) if number >= 0 else 0
+            place = _place(program, o, t, piece) if number >= 0 else 0
             for i in range(begin, stop):
                 back = adjoint[target + program.to[i]]
                 if number >= 0:
@@ -284,13 +304,7 @@ def log_backward(
 @compiled
 def trace_back(
     program,
-    which,
-    begins,
-    static,
-    base,
-    offsets,
-    row_tables,
-    column,
+    piece,
     before,
     messages,
     uniform,
@@ -306,18 +320,16 @@ def trace_back(
     """
     best = uniform.size == 0
     work, maxima = np.empty(program.room), np.empty(program.room)
-    for t in range(len(which) - 1, -1, -1):
-        plan = which[t]
+    for t in range(len(piece.which) - 1, -1, -1):
+        plan = piece.which[t]
         incoming = program.incoming[plan]
-        if begins[t]:
+        if piece.begins[t]:
             work[0] = 0.0
         elif t > 0:
             work[:incoming] = messages[t - 1, :incoming]
         else:
             work[:incoming] = before[:incoming]
-        end = log_run(
-            program, plan, t, static, base, offsets, row_tables, column, work, maxima, best
-        )
+        end = log_run(program, plan, t, piece, work, maxima, best)
         first = program.first[plan]
         if last < 0:
             size = program.outgoing[plan]
@@ -326,8 +338,8 @@ def trace_back(
         for o in range(program.first[plan + 1] - 1, first - 1, -1):
             source, number = program.source[o], program.table[o]
             begin, stop = program.cells[o], program.cells[o + 1]
-            table = row_tables[t] if program.of_rows[o] else static
-            place = _place(program, o, t, base, offsets, column) if number >= 0 else 0
+            table = piece.row_tables[t] if program.of_rows[o] else piece.static
+            place = _place(program, o, t, piece) if number >= 0 else 0
             aim = work[program.target[o] + last]
             level, choice, largest = 0.0, -1, -np.inf
             for i in range(begin, stop):
@@ -348,7 +360,7 @@ def trace_back(
                         break
             chosen[t, o - first] = choice - begin
             last = program.of[choice]
-        if begins[t]:
+        if piece.begins[t]:
             last = -1
     return last
 

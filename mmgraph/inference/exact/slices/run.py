@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from jaxtyping import Float64, Int64
 from mmgraph.graph.errors import ZeroProbabilityError
 from mmgraph.inference.exact.slices.kernels import (
     LEAST_SCORE,
+    Piece,
     backward,
     forward,
     log_backward,
@@ -47,12 +49,11 @@ class SliceRun:
         self._before: list[np.ndarray] = []
         self._row_count = max(len(tables.row_sources), 1)
 
-    def _arrays(self, part: slice) -> tuple[Any, ...]:
-        """What kernels take of a piece, with logarithms; and what was subtracted is 0."""
+    def _logs(self, part: slice) -> Piece:
+        """A piece with the logarithms of its tables."""
         offsets, logs = self.tables.of_piece(part, self.which)
         tables = self.tables
-        return (
-            self.program,
+        return Piece(
             self.which[part],
             self.steps.begins[part],
             tables.log_static,
@@ -62,13 +63,13 @@ class SliceRun:
             tables.column,
         )
 
-    def _scaled(self, part: slice) -> tuple[tuple[Any, ...], np.ndarray, np.ndarray]:
+    def _scaled(self, part: slice) -> tuple[Piece, np.ndarray, np.ndarray]:
         """The same with exponentials; the maxima that rows lost, and which cells were raised."""
-        arrays = list(self._arrays(part))
-        logs = arrays[6]
+        piece = self._logs(part)
+        logs = piece.row_tables
         maxima, raised = np.zeros(len(logs)), np.zeros(logs.shape, bool)
         least = LEAST_SCORE / self._row_count
-        for begin, end in zip(self.tables.column[:-1], self.tables.column[1:], strict=True):
+        for begin, end in itertools.pairwise(self.tables.column):
             table = logs[:, begin:end]
             largest = table.max(1)
             largest[largest == -np.inf] = 0.0
@@ -79,8 +80,7 @@ class SliceRun:
                 table[low] = least
                 raised[:, begin:end] = low
         np.exp(logs, out=logs)
-        arrays[3] = self.tables.static
-        return tuple(arrays), maxima, raised
+        return piece._replace(static=self.tables.static), maxima, raised
 
     def filtered(self) -> Float64[np.ndarray, " sequences"]:
         """Run forward; return the log-likelihoods, ``-inf`` of impossible sequences."""
@@ -90,12 +90,14 @@ class SliceRun:
         self._any_raised = False
         for part in self.pieces:
             self._before.append(message.copy())
-            arrays, maxima, raised = self._scaled(part)
+            piece, maxima, raised = self._scaled(part)
             messages = np.zeros((part.stop - part.start, self.message_size))
             increments, start = np.zeros(len(maxima)), 0
             while True:
-                rest = _from(arrays, start)
-                count, bad = forward(*rest, message, messages[start:], increments[start:])
+                rest = piece.from_step(start)
+                count, bad = forward(
+                    self.program, rest, message, messages[start:], increments[start:]
+                )
                 self._any_raised |= count > 0
                 if bad < 0:
                     break
@@ -134,12 +136,12 @@ class SliceRun:
         counts = np.zeros(len(self.tables.static))
         for number in range(len(self.pieces) - 1, -1, -1):
             part, before = self.pieces[number], self._before[number]
-            arrays, _, raised = self._scaled(part)
+            piece, _, raised = self._scaled(part)
             messages = np.zeros((part.stop - part.start, self.message_size))
-            forward(*arrays, before.copy(), messages, np.empty(len(messages)))
-            beliefs = np.zeros(arrays[6].shape)
+            forward(self.program, piece, before.copy(), messages, np.empty(len(messages)))
+            beliefs = np.zeros(piece.row_tables.shape)
             suspect = np.zeros(len(messages))
-            backward(*arrays, before, messages, later, beliefs, counts, suspect)
+            backward(self.program, piece, before, messages, later, beliefs, counts, suspect)
             visit(part, beliefs, suspect + (beliefs * raised).sum(1))
         return counts
 
@@ -178,12 +180,12 @@ class SliceRun:
         """The logarithms of messages, not normalised, piece by piece."""
         message, kept = np.zeros(self.message_size), []
         for part in self.pieces:
-            arrays = self._arrays(part)
+            piece = self._logs(part)
             messages = np.full((part.stop - part.start, self.message_size), -np.inf)
             start = 0
             while True:
-                rest = _from(arrays, start)
-                bad = log_forward(*rest, message, messages[start:], best)
+                rest = piece.from_step(start)
+                bad = log_forward(self.program, rest, message, messages[start:], best)
                 if bad < 0:
                     break
                 self.impossible.setdefault(*self.steps.place(part.start + start + bad))
@@ -215,10 +217,10 @@ class SliceRun:
         counts = np.zeros(len(self.tables.static))
         for number, total in enumerate(totals):
             part = slice(int(self.steps.first[number]), int(self.steps.ends[number]))
-            arrays = self._arrays(part)
+            piece = self._logs(part)
             later = np.zeros(self.message_size)
-            beliefs = np.zeros(arrays[6].shape)
-            log_backward(*arrays, messages[part], later, total, beliefs, counts)
+            beliefs = np.zeros(piece.row_tables.shape)
+            log_backward(self.program, piece, messages[part], later, total, beliefs, counts)
             visit(part, beliefs)
         return totals, counts
 
@@ -253,14 +255,16 @@ class SliceRun:
         for number in range(len(self.pieces) - 1, -1, -1):
             part = self.pieces[number]
             length = part.stop - part.start
-            arrays = self._arrays(part)
+            piece = self._logs(part)
             before = messages[number - 1][-1] if number else np.zeros(self.message_size)
             for i, generator in enumerate(generators):
                 chosen = np.zeros((length, most), np.int64)
                 levels = np.empty((0, 0))
                 if generator is not None:
                     levels = generator.random((length, most + 1))
-                last[i] = trace_back(*arrays, before, messages[number], levels, last[i], chosen)
+                last[i] = trace_back(
+                    self.program, piece, before, messages[number], levels, last[i], chosen
+                )
                 self._read(part, chosen, paths[i])
         return paths
 
@@ -281,14 +285,6 @@ class SliceRun:
                     if axis in unread:
                         states[axis][part.start + places] = code
                         unread.discard(axis)
-
-
-def _from(arrays: tuple[Any, ...], start: int) -> tuple[Any, ...]:
-    """What kernels take of the later steps of a piece."""
-    if not start:
-        return arrays
-    cut = [a[start:] if i in (1, 2, 5, 6) else a for i, a in enumerate(arrays)]
-    return tuple(cut)
 
 
 def beliefs_of(

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from mmgraph.graph.column_reader import is_frame
-from mmgraph.graph.dynamic_graph import DynamicGraph, present
 from mmgraph.graph.element_evidence import element_of, scalar_like
 from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
 from mmgraph.graph.evidence import Evidence
@@ -19,6 +18,7 @@ from mmgraph.graph.soft_evidence import Soft, soft
 from mmgraph.graph.state_labels import MISSING, Index, index
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.exact.chain.pieces import Steps
+from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph, present
 
 
 class SequenceEvidence(NamedTuple):

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 
-from mmgraph.graph.dynamic_graph import DynamicGraph, former, present
 from mmgraph.graph.errors import EvidenceError, GraphError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.leaves.continuous import ContinuousLeaf
 from mmgraph.graph.state_labels import MISSING
 from mmgraph.graph.variable import Variable
+from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph, former, present
 from mmgraph.inference.exact.slices.plan import (
     Axes,
     Program,

@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from mmgraph.graph.errors import EvidenceError, suggestion
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
 from mmgraph.learning.dynamic.parallel_chains import summed_by_chain
-from mmgraph.networks.dynamic.step_filter import StepFilter
+from mmgraph.networks.dynamic.filters.step_filter import StepFilter
 
 
 class JointFilter:

@@ -1,0 +1,1 @@
+"""Filters of models of sequences: what is known after each row."""
