@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.graph.errors import EvidenceError, LearningError, check_choice, suggestion
+from mmgraph.graph.memory_budget import check_required, default_memory_budget
 from mmgraph.sequences.changepoints.cost_kernels import (
     ABSOLUTE,
     COUNTS,
@@ -218,6 +219,9 @@ def _statistics(values: np.ndarray, cost: str, weights: np.ndarray) -> Statistic
         covariates = np.empty((0, 0))
     squares = filled**2
     if kind == FULL_GAUSSIAN:
+        required = 3 * filled.size * filled.shape[1] * 8  # products, their running sums, a copy
+        what = f"products of {filled.shape[1]} features in {len(filled)} rows"
+        check_required(what, required, default_memory_budget(), "The cost 'gaussian' needs none.")
         squares = (filled[:, :, None] * filled[:, None, :]).reshape(len(filled), -1)
     same = (present == present[:, :1]).all()
     if kind == SQUARES and same:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,7 +93,8 @@ def choose_penalty(
     *,
     penalties: Sequence[float] | None = None,
     least_length: int | None = None,
-    **options: Any,
+    weights: Mapping[str, float] | None = None,
+    scale: str | None = None,
 ) -> PenaltyChoice:
     """Choose the penalty under which recordings show their known changes best.
 
@@ -108,7 +109,7 @@ def choose_penalty(
     penalties : sequence of float, optional
         What is tried; by default the criterion's of :func:`changepoints`, from a sixteenth of it to
         4,096 times as much: neighbouring rows that are alike make it too small by far.
-    cost, least_length, **options
+    cost, least_length, weights, scale
         As for :func:`changepoints`.
 
     Raises
@@ -120,13 +121,12 @@ def choose_penalty(
         raise LearningError(
             f"{len(recordings)} recordings have {len(boundaries)} lists of boundaries"
         )
-    weights, scale = options.pop("weights", None), options.pop("scale", None)
-    if options:
-        raise LearningError(f"choose_penalty takes no option '{next(iter(options))}'")
     prepared = [prepared_cost(rows, cost, weights, scale) for rows in recordings]
     least = [checked_least_length(one, least_length) for one in prepared]
-    usual = float(np.median([one.penalty for one in prepared]))
-    tried = usual * 2.0 ** np.arange(-4, 12.5, 0.5) if penalties is None else np.array(penalties)
+    if penalties is None:
+        tried = np.median([one.penalty for one in prepared]) * 2.0 ** np.arange(-4, 12.5, 0.5)
+    else:
+        tried = np.asarray(penalties, np.float64)
     scores = []
     for penalty in tried:
         score = BoundaryScore(0, 0, 0)
@@ -147,7 +147,8 @@ def penalty_path(
     cost: str = "l2",
     *,
     least_length: int | None = None,
-    **options: Any,
+    weights: Mapping[str, float] | None = None,
+    scale: str | None = None,
 ) -> list[Changepoints]:
     """Return all the best partitions for penalties between two, that of fewest changes first.
 
@@ -157,7 +158,7 @@ def penalty_path(
 
     Parameters
     ----------
-    rows, cost, least_length, **options
+    rows, cost, least_length, weights, scale
         As for :func:`changepoints`.
     low, high : float
         The least and the largest penalty.
@@ -169,9 +170,7 @@ def penalty_path(
     """
     if not low <= high:
         raise LearningError(f"the least penalty, {low}, exceeds the largest, {high}")
-    prepared = prepared_cost(rows, cost, options.pop("weights", None), options.pop("scale", None))
-    if options:
-        raise LearningError(f"penalty_path takes no option '{next(iter(options))}'")
+    prepared = prepared_cost(rows, cost, weights, scale)
     least = checked_least_length(prepared, least_length)
     many, few = (penalised(prepared, penalty, least) for penalty in (low, high))
     found = {len(one.boundaries): one for one in (many, few)}

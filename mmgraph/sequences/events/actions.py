@@ -11,8 +11,8 @@ from jaxtyping import Float64
 
 from mmgraph.graph.errors import EvidenceError, suggestion
 
-_UNEVEN = 0.01
-"""How much a step may differ from the mean one, as a share of it."""
+_UNEVEN = 0.5
+"""How much a step may differ from the mean one, as a share of it: none is left out or doubled."""
 _ROUNDING = 1e-6
 
 
@@ -27,7 +27,7 @@ class Actions:
     Attributes
     ----------
     times : ndarray, shape (steps,)
-        In seconds, evenly spaced.
+        In seconds, evenly spaced but for jitter of less than half a step.
     names : tuple of str
         The actions.
     probabilities : ndarray, shape (steps, actions)

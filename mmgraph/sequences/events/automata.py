@@ -79,6 +79,12 @@ class SequenceAutomaton:
                 reached.add((step + 1, 1))
             if max(-count, 0) < self.gap[step + 1]:
                 reached.add((step, min(count, 0) - 1))
+        # Of several waits after a step, the shortest can still become all that the others can.
+        shortest: dict[int, int] = {}
+        for step, count in reached:
+            if count < 0:
+                shortest[step] = max(count, shortest.get(step, count))
+        reached = {(s, k) for s, k in reached if k > 0 or k == shortest[s]}
         return frozenset(reached), action, has_ended
 
     def holds(self, state: Any) -> bool:

@@ -13,7 +13,7 @@ from mmgraph.graph.errors import EvidenceError, LearningError, MemoryBudgetError
 from mmgraph.sequences.changepoints.changepoints import changepoints
 from mmgraph.sequences.changepoints.costs import KINDS
 
-LENGTH = 9
+LENGTH = 8
 
 
 def whole(x: np.ndarray) -> np.ndarray:
@@ -91,7 +91,7 @@ def partitions(x: np.ndarray, cost: str, least: int) -> dict[int, float]:
 
 @pytest.mark.filterwarnings("ignore:Degrees of freedom")
 @pytest.mark.parametrize("cost", KINDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_no_partition_costs_less(cost: str, data: st.DataObject):
     cells = st.integers(0, 4).map(float) | (st.just(np.nan) if cost != "l2" else st.just(9.0))
@@ -114,7 +114,6 @@ def test_no_partition_costs_less(cost: str, data: st.DataObject):
 
 
 def test_pruning_at_once_would_miss_the_best_under_a_least_length():
-    # With pruning at once (as of ruptures 1.1.10) such sequences lose their best partition.
     generator = np.random.default_rng(0)
     for _ in range(200):
         x = generator.normal(size=(24, 1)) * 2
@@ -167,8 +166,11 @@ def test_what_cannot_be_cut_is_said(rows, options, error, message):
         changepoints(rows, **options)
 
 
-def test_more_changes_than_memory_holds_are_refused(monkeypatch: pytest.MonkeyPatch):
-    home = "mmgraph.sequences.changepoints.changepoints.default_memory_budget"
-    monkeypatch.setattr(home, lambda: 1000)
+def test_what_takes_too_much_memory_is_refused(monkeypatch: pytest.MonkeyPatch):
+    for home in ("changepoints", "costs"):
+        name = f"mmgraph.sequences.changepoints.{home}.default_memory_budget"
+        monkeypatch.setattr(name, lambda: 1000)
     with pytest.raises(MemoryBudgetError, match="9 changes in 20 rows"):
         changepoints(np.zeros(20), changes=9)
+    with pytest.raises(MemoryBudgetError, match="products of 4 features in 20 rows"):
+        changepoints(np.zeros((20, 4)), "full_gaussian")

@@ -67,8 +67,6 @@ def test_the_path_holds_the_best_partition_of_every_penalty():
 def test_what_no_penalty_can_be_chosen_from_is_said():
     with pytest.raises(LearningError, match="1 recordings have 0 lists"):
         choose_penalty([[1.0, 2.0]], [], 1.0)
-    with pytest.raises(LearningError, match="no option 'penalty'"):
-        choose_penalty([[1.0, 2.0]], [[1]], 1.0, penalty=3.0)
     with pytest.raises(LearningError, match="exceeds the largest"):
         penalty_path([1.0, 2.0], 2.0, 1.0)
     with pytest.raises(LearningError, match="tolerance"):
