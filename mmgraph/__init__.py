@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from mmgraph.networks.dynamic.hidden_markov_model import HiddenMarkovModel
     from mmgraph.networks.dynamic.hidden_semi_markov_model import HiddenSemiMarkovModel
     from mmgraph.networks.dynamic.linear_gaussian_system import LinearGaussianSystem
+    from mmgraph.networks.dynamic.switching_linear_system import SwitchingLinearSystem
     from mmgraph.networks.random_fields.conditional_random_field import (
         ConditionalRandomField,
         LabelledImage,
@@ -172,6 +173,7 @@ _HOMES = {
     "Schema": "mmgraph.data.schema.schema",
     "Softmax": "mmgraph.graph.conditionals.deterministic_and_softmax",
     "StructuralModel": "mmgraph.causal.counterfactuals.structural_model",
+    "SwitchingLinearSystem": "mmgraph.networks.dynamic.switching_linear_system",
     "TableFactor": "mmgraph.graph.factors.table",
     "Tabulated": "mmgraph.graph.interaction",
     "TorchLeaf": "mmgraph.predictors.leaves.torch_module",
@@ -281,6 +283,7 @@ __all__ = [
     "Schema",
     "Softmax",
     "StructuralModel",
+    "SwitchingLinearSystem",
     "TableFactor",
     "Tabulated",
     "TorchLeaf",

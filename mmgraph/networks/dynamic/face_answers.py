@@ -57,9 +57,7 @@ class FaceAnswers(SequenceModel):
             return {
                 n: list(s) if any(r is not None for r in s) else None for n, s in listed.items()
             }
-        if ROWS not in listed:
-            raise EvidenceError(f"evidence has no {ROWS!r}")
-        return list(listed[ROWS])
+        return rows_of_evidence(evidence)
 
     def _asked(self, variables: Sequence[str] | None) -> list[str]:
         hidden = self._hidden()
@@ -162,3 +160,20 @@ class FaceAnswers(SequenceModel):
         """As :func:`mmgraph.log_partition`."""
         totals = self.log_likelihood(self._sequences(evidence))  # type: ignore[attr-defined]
         return torch.from_numpy(np.atleast_1d(totals))
+
+
+def rows_of_evidence(evidence: object) -> list[Any]:
+    """Return the sequences of ``{"rows": sequences}`` in a list.
+
+    Raises
+    ------
+    EvidenceError, UnknownVariableError
+        If that is not what the evidence is.
+    """
+    if not isinstance(evidence, Mapping) or ROWS not in evidence:
+        raise EvidenceError(f"evidence of sequences is {{{ROWS!r}: sequences}}")
+    for name in evidence:
+        if name != ROWS:
+            raise UnknownVariableError(f"evidence has {ROWS!r} and nothing else, not {name!r}")
+    rows = evidence[ROWS]
+    return list(rows) if isinstance(rows, list | tuple) else [rows]

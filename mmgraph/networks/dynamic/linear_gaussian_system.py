@@ -24,10 +24,11 @@ from mmgraph.learning.dynamic.climbing import ClimbOptions, Progress, climb
 from mmgraph.learning.dynamic.linear_gaussian import ascend, first_values
 from mmgraph.learning.dynamic.sequences import SequenceRows, read_sequences
 from mmgraph.learning.kept_steps import digest
-from mmgraph.networks.dynamic.linear_step_filter import LinearStepFilter
+from mmgraph.networks.dynamic.filters.linear_step_filter import LinearStepFilter
 
 if TYPE_CHECKING:
     import torch
+from mmgraph.networks.dynamic.system_answers import SystemAnswers
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class GaussianStates:
     observation_covariances: Float64[np.ndarray, "steps features features"] | None = None
 
 
-class LinearGaussianSystem:
+class LinearGaussianSystem(SystemAnswers):
     """``x[t+1] = F x[t] + c + w`` and ``y[t] = H x[t] + d + v`` with normal noise ``w`` and ``v``.
 
     Sequences are arrays of shape ``(steps, features)`` or lists of them, of any lengths; NaN is a
@@ -119,14 +120,14 @@ class LinearGaussianSystem:
         """Return copies of the arrays by the names that the class takes, as files store them."""
         return {name: array.copy() for name, array in self.system._asdict().items()}
 
-    def settings(self) -> dict[str, Any]:
-        """Return what else the class takes: nothing."""
-        return {}
+    def stored(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what the system is made of: JSON values, of which it has none, and arrays."""
+        return {}, self.parameters()
 
     @classmethod
-    def restored(cls, parameters: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Self:
-        """Return the system of stored arrays and settings."""
-        return cls(**parameters, **settings)
+    def restored(cls, document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the system that :meth:`stored` describes."""
+        return cls(**arrays)
 
     def _read(self, sequences: object) -> SequenceRows:
         return read_sequences(sequences, self.system.features)
@@ -193,7 +194,8 @@ class LinearGaussianSystem:
         Parameters
         ----------
         sequences : sequences, optional
-            Without, a :class:`~mmgraph.networks.dynamic.linear_step_filter.LinearStepFilter` is
+            Without, a
+            :class:`~mmgraph.networks.dynamic.filters.linear_step_filter.LinearStepFilter` is
             returned, which takes rows one by one.
         lag : int
             Fixed-lag smoothing; the last steps are given what rows there are.

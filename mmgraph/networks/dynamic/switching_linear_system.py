@@ -20,6 +20,7 @@ from mmgraph.inference.gaussian.state_space.switching import (
 )
 from mmgraph.learning.dynamic.sequences import read_sequences
 from mmgraph.networks.dynamic.linear_gaussian_system import LinearGaussianSystem
+from mmgraph.networks.dynamic.system_answers import SystemAnswers
 
 METHODS = ("auto", "enumeration", "gpb2", "imm", "particles")
 MOST_PATHS = 2**16
@@ -27,7 +28,7 @@ MOST_PATHS = 2**16
 _FEW_PATHS = 2**12
 
 
-class SwitchingLinearSystem:
+class SwitchingLinearSystem(SystemAnswers):
     """A Markov chain of regimes, each of which moves and shows a state by its own linear system.
 
     The regime of a step says how the state got there and how a row shows it; that of the first step
@@ -54,7 +55,7 @@ class SwitchingLinearSystem:
         self, systems: Sequence[LinearGaussianSystem], transition: object, start: object = None
     ) -> None:
         self.systems = tuple(systems)
-        count = len(self.systems)
+        self.regimes = count = len(self.systems)
         if not count:
             raise GraphError("a switching system has at least one regime")
         shapes = {(s.system.states, s.system.features) for s in self.systems}
@@ -88,19 +89,19 @@ class SwitchingLinearSystem:
             **dict(named),
         }
 
-    def settings(self) -> dict[str, Any]:
-        """Return what else the class takes: nothing."""
-        return {}
+    def stored(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what the system is made of: JSON values, of which it has none, and arrays."""
+        return {}, self.parameters()
 
     @classmethod
-    def restored(cls, parameters: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Self:
-        """Return the system of stored arrays and settings."""
-        start, transition = parameters["regime_start"], parameters["regime_transition"]
+    def restored(cls, document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """Return the system that :meth:`stored` describes."""
+        start, transition = arrays["regime_start"], arrays["regime_transition"]
         systems = [
-            LinearGaussianSystem(**{n: parameters[n][k] for n in SystemParameters._fields})
+            LinearGaussianSystem(**{n: arrays[n][k] for n in SystemParameters._fields})
             for k in range(len(start))
         ]
-        return cls(systems, transition, start, **settings)
+        return cls(systems, transition, start)
 
     def smooth(
         self, sequences: object, method: str = "auto", particles: int = 1000, random_state: int = 0

@@ -233,7 +233,7 @@ def test_learning_finds_a_maximum():
 
 def test_parameters_go_round():
     system = random_system(np.random.default_rng(10), 2, 3)
-    again = LinearGaussianSystem.restored(system.parameters(), system.settings())
+    again = LinearGaussianSystem.restored(*system.stored())
     for name, array in system.parameters().items():
         assert np.array_equal(again.parameters()[name], array)
 

@@ -145,7 +145,7 @@ def test_long_sequences_find_their_regimes():
 
 def test_parameters_go_round():
     system = random_switching(4, 2, 2, 1)
-    again = SwitchingLinearSystem.restored(system.parameters(), system.settings())
+    again = SwitchingLinearSystem.restored(*system.stored())
     rows = system.sample(5)[0]
     assert again.log_likelihood(rows) == system.log_likelihood(rows)
 

@@ -1,0 +1,112 @@
+"""The questions of ``mm.query`` and its sisters, answered by linear Gaussian systems."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.errors import MmgraphError, UnknownVariableError, suggestion
+from mmgraph.graph.variable import Variable
+from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.exact.chain.pieces import Steps
+from mmgraph.inference.exact.slices.answers import padded
+from mmgraph.inference.posterior import Moments
+from mmgraph.inference.samples import Samples
+from mmgraph.inference.sequence_model import SequenceModel, SequencePosterior
+from mmgraph.networks.dynamic.face_answers import rows_of_evidence
+
+STATE, REGIME = "state", "regime"
+
+
+class SystemAnswers(SequenceModel):
+    """Answers of a system that has ``smooth`` and ``log_likelihood``.
+
+    Evidence is ``{"rows": sequences}``; of the hidden variables ``"state"`` has means and
+    variances, and ``"regime"`` of a switching system marginals.
+    """
+
+    regimes: int = 0
+
+    def _asked(self, variables: Sequence[str] | None) -> list[str]:
+        known = [STATE, REGIME] if self.regimes else [STATE]
+        for name in variables or ():
+            if name not in known:
+                raise UnknownVariableError(
+                    f"no hidden variable is called {name!r}{suggestion(name, known)}"
+                )
+        return known if variables is None else list(variables)
+
+    def answer_query(
+        self, evidence: object, variables: Sequence[str] | None, method: str, **options: Any
+    ) -> SequencePosterior:
+        """As :func:`mmgraph.query`; options are those of ``smooth``."""
+        began = time.perf_counter()
+        names = self._asked(variables)
+        found: Any = self.smooth(rows_of_evidence(evidence), **options)  # type: ignore[attr-defined]
+        steps = Steps([len(one.means) for one in found])
+        means = padded(steps, np.concatenate([one.means for one in found]))
+        spread = [np.diagonal(one.covariances, axis1=-2, axis2=-1) for one in found]
+        variances = padded(steps, np.concatenate(spread))
+        longest = int(steps.lengths.max())
+        known = {STATE: Variable(STATE, shape=tuple(means.shape[1:]), family="gaussian")}
+        moments = Moments({}, {STATE: means}, {STATE: variances})
+        if self.regimes:
+            known[REGIME] = Variable(REGIME, self.regimes, (longest,))
+            chances = padded(steps, np.concatenate([one.probabilities for one in found]))
+            moments = moments._replace(marginals={REGIME: chances})
+        exact = bool(getattr(found[0], "is_exact", True))
+        return SequencePosterior(
+            known,
+            moments.of(names),
+            torch.tensor([float(one.log_likelihood) for one in found], dtype=torch.float64),
+            method=str(getattr(found[0], "method", "Kalman smoother")),
+            exact=exact,
+            seconds=time.perf_counter() - began,
+            lengths=tuple(int(n) for n in steps.lengths),
+        )
+
+    def answer_map_query(
+        self, evidence: object, variables: Sequence[str] | None, method: str, **options: Any
+    ) -> Assignment:
+        """Refuse: of a linear Gaussian system the means of :func:`mmgraph.query` are that path."""
+        raise MmgraphError(
+            "the most probable states of a linear Gaussian system are the means that query gives"
+        )
+
+    def answer_sample(
+        self,
+        draws: int,
+        evidence: object,
+        generator: torch.Generator | None,
+        method: str,
+        **options: Any,
+    ) -> Samples:
+        """As :func:`mmgraph.sample`: paths of the states of one sequence or several."""
+        draw: Any = getattr(self, "sample_states", None)
+        if draw is None:
+            raise MmgraphError(f"paths of {self!r:.60} are not drawn given rows")
+        parts = []
+        for rows in rows_of_evidence(evidence):
+            seed = int(torch.randint(2**31, (1,), generator=generator).item())
+            parts.append(draw(rows, draws, seed))
+        steps = Steps([part.shape[1] for part in parts])
+        by_step = np.concatenate([part.transpose(1, 0, 2) for part in parts])
+        values = padded(steps, by_step, np.nan).transpose(1, 2).contiguous()
+        variable = Variable(STATE, shape=tuple(values.shape[2:]), family="gaussian")
+        if len(parts) == 1:
+            return Samples({STATE: variable}, {STATE: values[0]})
+        return Samples({STATE: variable}, {STATE: values}, len(parts))
+
+    def answer_log_partition(
+        self, evidence: object, method: str, **options: Any
+    ) -> Float[Tensor, " rows"]:
+        """As :func:`mmgraph.log_partition`."""
+        rows = rows_of_evidence(evidence)
+        totals = self.log_likelihood(rows, **options)  # type: ignore[attr-defined]
+        return torch.from_numpy(np.atleast_1d(totals))

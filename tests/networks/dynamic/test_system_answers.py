@@ -1,0 +1,65 @@
+"""``mm.query`` and its sisters on linear Gaussian systems, and their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import mmgraph as mm
+from mmgraph.graph.errors import EvidenceError, MmgraphError, UnknownVariableError
+
+
+def system(pull: float = 0.9) -> mm.LinearGaussianSystem:
+    return mm.LinearGaussianSystem(
+        transition=[[1.0, 0.1], [0.0, pull]],
+        observation=[[1.0, 0.0]],
+        transition_covariance=0.1 * np.eye(2),
+        observation_covariance=[[0.5]],
+    )
+
+
+def rows() -> list[np.ndarray]:
+    parts = [system().sample(n, 1, n)[0][0] for n in (12, 5)]
+    parts[0][3] = np.nan
+    return parts
+
+
+def test_states_have_means_and_variances() -> None:
+    one, parts = system(), rows()
+    answer = mm.query(one, {"rows": parts})
+    smoothed = one.smooth(parts)
+    assert answer.lengths == (12, 5)
+    np.testing.assert_allclose(answer.mean("state")[0], smoothed[0].means)
+    diagonal = np.diagonal(smoothed[1].covariances, axis1=1, axis2=2)
+    np.testing.assert_allclose(answer.variance("state")[1, :5], diagonal)
+    np.testing.assert_allclose(mm.log_partition(one, {"rows": parts}), answer.log_evidence)
+    drawn = mm.sample(one, 2000, {"rows": parts[0]}, torch.Generator().manual_seed(0))
+    spread = smoothed[0].covariances[:, 0, 0] ** 0.5
+    off = np.abs(drawn["state"][:, :, 0].mean(0) - smoothed[0].means[:, 0])
+    assert (off < 5 * spread / 2000**0.5).all()
+
+
+def test_regimes_have_marginals(tmp_path: Path) -> None:
+    both = mm.SwitchingLinearSystem([system(), system(-0.5)], [[0.9, 0.1], [0.2, 0.8]])
+    part = rows()[1]
+    answer = mm.query(both, {"rows": part})
+    assert answer.exact
+    assert answer.method == "enumeration"
+    np.testing.assert_allclose(answer.marginal("regime")[0], both.smooth(part).probabilities)
+    mm.write(both, tmp_path / "both.mmgraph")
+    again = mm.read(tmp_path / "both.mmgraph")
+    assert torch.equal(mm.log_partition(again, {"rows": part}), answer.log_evidence)
+    with pytest.raises(MmgraphError, match="not drawn given rows"):
+        mm.sample(both, 1, {"rows": part})
+
+
+def test_bad_questions_are_refused() -> None:
+    with pytest.raises(EvidenceError, match="'rows': sequences"):
+        mm.query(system(), {"x": rows()})
+    with pytest.raises(UnknownVariableError, match="'regime'"):
+        mm.query(system(), {"rows": rows()}, ["regime"])
+    with pytest.raises(MmgraphError, match="the means that query gives"):
+        mm.map_query(system(), {"rows": rows()})
