@@ -19,7 +19,7 @@ _DECIBEL = math.log(10.0) / 10.0
 _LOUD, _QUIETEST = 35 * _DECIBEL, 60 * _DECIBEL
 _MARGIN = 4
 """Frames that stay before and after what is loud."""
-_PRIOR_FRAMES = 20
+_PRIOR_FRAMES = 40
 
 
 @dataclass(frozen=True)

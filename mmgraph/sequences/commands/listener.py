@@ -50,7 +50,7 @@ class Listener:
     def partial(self) -> str:
         """The words of the best token, empty while nobody speaks.
 
-        They lag behind by a fifth of a second, on which the densities of a frame depend.
+        They lag behind by a tenth of a second, on which the densities of a frame depend.
         """
         if not self._origins:
             return ""

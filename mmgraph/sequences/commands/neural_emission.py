@@ -24,7 +24,7 @@ from mmgraph.sequences.commands.features import (
 )
 from mmgraph.sequences.commands.word_models import Alignment
 
-_KERNELS = ((5, 1), (3, 2), (3, 3), (3, 4))
+_KERNELS = ((5, 1), (3, 2), (3, 2))
 """Width and dilation of each layer."""
 CONTEXT = sum(dilation * (width // 2) for width, dilation in _KERNELS)
 """Frames to either side on which an output depends."""

@@ -24,8 +24,9 @@ from mmgraph.sequences.commands.listener import Listener
 from mmgraph.sequences.commands.rejection import Trials
 from mmgraph.sequences.commands.word_models import FILLER, Words
 
-WARPS = (1.0, 0.88, 0.94, 1.06, 1.13)
+WARPS = (1.0, 0.8, 0.88, 0.94, 1.06, 1.13, 1.25)
 """Vocal tracts from which the neural emission hears each recording."""
+_FALSE_REJECTION = 0.02
 _HELD_OUT = 0.25
 """Share of speakers on whom rejection is learned, and of commands not heard before."""
 
@@ -44,8 +45,9 @@ class CommandRecogniser:
         Of a mixture, a power of two.
     steps : int
         Gradient steps of the network.
-    false_rejection : float
+    false_rejection : float, optional
         The share of right answers, of speakers held out, that the threshold of rejection rejects.
+        By default .02 where ``fit`` hears anything that is no command, else 0: all is accepted.
     rate : int
         Samples a second; other audio is resampled.
     random_state : int
@@ -64,12 +66,12 @@ class CommandRecogniser:
         emission: str = "neural",
         components: int = 4,
         steps: int = 900,
-        false_rejection: float = 0.02,
+        false_rejection: float | None = None,
         rate: int = 8000,
         random_state: int = 0,
     ) -> None:
         check_choice("emission", emission, EMISSIONS, MmgraphError)
-        if not 0 <= false_rejection < 1:
+        if not 0 <= (false_rejection or 0) < 1:
             raise MmgraphError(f"'false_rejection' is a share below 1, not {false_rejection!r}")
         self.false_rejection = false_rejection
         self.grammar = grammar if isinstance(grammar, Grammar) else Grammar(grammar)
@@ -128,7 +130,11 @@ class CommandRecogniser:
         for i in held_out:
             trials.hear(views[i][0], words[i])
         acoustics = self._learned(views, words)
-        self.model_ = CommandModel(self.grammar, acoustics, trials.rejection(self.false_rejection))
+        share = self.false_rejection
+        if share is None:
+            only_commands = all(map(self.grammar.accepts, words))
+            share = 0.0 if only_commands else _FALSE_REJECTION
+        self.model_ = CommandModel(self.grammar, acoustics, trials.rejection(share))
         return self
 
     def recognise(self, recording: Recording) -> Recognition:

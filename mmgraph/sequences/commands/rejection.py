@@ -25,10 +25,8 @@ from mmgraph.sequences.commands.grammar import Grammar
 from mmgraph.sequences.commands.word_models import Words
 
 Evidence = Float64[np.ndarray, " ratios"]
-EVIDENCE = 5
+EVIDENCE = 4
 """How many ratios :func:`path_evidence` has."""
-_WINDOW = 12
-"""Frames of a fifth of a second."""
 _PRIOR_DEVIATION = 3.0
 """Of coefficients, in deviations of their ratios."""
 
@@ -38,15 +36,13 @@ def path_evidence(
 ) -> Evidence:
     """Return what speaks for a path, all per frame.
 
-    That is the log-likelihood ratio to the best states: on average, of the worst word, and of the
-    worst fifth of a second; the share of frames that are pauses; and how much words are longer or
-    shorter than their states last (mean absolute logarithm).
+    That is the log-likelihood ratio to the best states, on average and of the worst word; the share
+    of frames that are pauses; and how much words are longer or shorter than their states last (mean
+    absolute logarithm).
     """
     chosen = densities[np.arange(len(path)), chain.emission[path]]
     ratios = chosen - densities.max(1)
     segments = chain.segments(path)
-    window = min(_WINDOW, len(ratios))
-    sums = np.cumsum(np.append(0.0, ratios))
     lengths = []
     for one in segments:
         own = chain.arc == one.arc
@@ -56,7 +52,6 @@ def path_evidence(
         [
             ratios.mean(),
             min(float(ratios[one.first : one.end].mean()) for one in segments),
-            (sums[window:] - sums[:-window]).min() / window,
             float((chain.arc[path] < 0).mean()),
             float(np.mean(lengths)),
         ]
@@ -88,7 +83,7 @@ class Rejection:
     ) -> Rejection:
         """Learn from answers, with right and wrong ones weighing the same.
 
-        The threshold rejects ``false_rejection`` of the right answers.
+        The threshold rejects ``false_rejection`` of the right answers; of zero it is zero.
 
         Raises
         ------
@@ -114,7 +109,7 @@ class Rejection:
         found = minimize(loss, np.zeros(rows.shape[1] + 1), jac=True).x
         made = cls(found[1:], means, scales, float(found[0]), 0.5)
         sure = np.array([made.confidence(one) for one in evidence])
-        least = float(np.quantile(sure[right], false_rejection))
+        least = float(np.quantile(sure[right], false_rejection)) if false_rejection else 0.0
         return cls(found[1:], means, scales, float(found[0]), least)
 
     def confidence(self, evidence: Evidence) -> float:
