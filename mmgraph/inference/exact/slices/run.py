@@ -28,6 +28,8 @@ _NEGLIGIBLE = 1e-13
 """The probability of what passes through raised cells that is let go."""
 
 _PIECE_CELLS = 65_536
+_STORED_BYTES = 128 << 20
+"""What passes may keep of all steps; beyond, only messages between pieces, which are run again."""
 
 
 class SliceRun:
@@ -47,6 +49,9 @@ class SliceRun:
         total = self.steps.total
         self.pieces = [slice(i, min(i + size, total)) for i in range(0, total, size)]
         self._before: list[np.ndarray] = []
+        doubles = total * (self.message_size + 2 * tables.width)
+        self._stores = 8 * doubles <= _STORED_BYTES
+        self._stored: list[tuple[Piece, np.ndarray, np.ndarray]] = []
         self._row_count = max(len(tables.row_sources), 1)
 
     def _logs(self, part: slice) -> Piece:
@@ -107,6 +112,8 @@ class SliceRun:
                     break
             self._any_raised |= bool(raised.any())
             totals[part] = increments + maxima
+            if self._stores:
+                self._stored.append((piece, raised, messages))
         sums = self.steps.summed(totals)
         sums[list(self.impossible)] = -np.inf
         return sums
@@ -136,9 +143,12 @@ class SliceRun:
         counts = np.zeros(len(self.tables.static))
         for number in range(len(self.pieces) - 1, -1, -1):
             part, before = self.pieces[number], self._before[number]
-            piece, _, raised = self._scaled(part)
-            messages = np.zeros((part.stop - part.start, self.message_size))
-            forward(self.program, piece, before.copy(), messages, np.empty(len(messages)))
+            if self._stores:
+                piece, raised, messages = self._stored[number]
+            else:
+                piece, _, raised = self._scaled(part)
+                messages = np.zeros((part.stop - part.start, self.message_size))
+                forward(self.program, piece, before.copy(), messages, np.empty(len(messages)))
             beliefs = np.zeros(piece.row_tables.shape)
             suspect = np.zeros(len(messages))
             backward(self.program, piece, before, messages, later, beliefs, counts, suspect)

@@ -194,6 +194,7 @@ def test_pieces_and_sequences_of_any_length_change_nothing(monkeypatch: pytest.M
     together = {name: [part[name] for part in parts] for name in parts[0]}
     whole = mm.query(net, together, ["z", "y"])
     monkeypatch.setattr(run, "_PIECE_CELLS", 1)
+    monkeypatch.setattr(run, "_STORED_BYTES", 0)
     pieces = mm.query(net, together, ["z", "y"])
     assert whole.lengths == (70, 1, 200)
     assert float(whole.marginal("z")[1, 1:].abs().max()) == 0.0
