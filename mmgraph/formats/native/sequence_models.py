@@ -12,7 +12,12 @@ import torch
 from torch import Tensor
 
 from mmgraph.formats.json_object import JsonObject
-from mmgraph.formats.native.directory import PARAMETERS, read_tensors, write_document
+from mmgraph.formats.native.directory import (
+    PARAMETERS,
+    checked_bytes,
+    tensors_of,
+    write_document,
+)
 from mmgraph.formats.native.native import graph_document, restored_graph
 from mmgraph.graph.errors import FormatError, GraphError, MmgraphError
 from mmgraph.networks.bayesian_network import BayesianNetwork
@@ -88,7 +93,7 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> Any:
         If it is not what was written.
     """
     file = path / PARAMETERS
-    tensors = read_tensors(file, size_limit)
+    tensors = tensors_of(checked_bytes(document, file, size_limit), file)
     name = document.get("model", str)
     try:
         if name == _DYNAMIC:

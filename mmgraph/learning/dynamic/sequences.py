@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +36,19 @@ class SequenceRows(NamedTuple):
         return answers[0] if self.single else list(answers)
 
 
-def read_sequences(sequences: object, features: int | None = None) -> SequenceRows:
+def label_array(labels: Sequence[Any]) -> np.ndarray:
+    """Return labels of states as an array that leaves each of them as it is."""
+    plain = {type(label) for label in labels}
+    if len(plain) == 1 and plain <= {bool, int, float, str}:
+        return np.array(labels)
+    array = np.empty(len(labels), object)
+    array[:] = labels
+    return array
+
+
+def read_sequences(
+    sequences: object, features: int | None = None, scores: bool = False
+) -> SequenceRows:
     """Read one sequence, or several of any lengths.
 
     Parameters
@@ -46,6 +58,8 @@ def read_sequences(sequences: object, features: int | None = None) -> SequenceRo
         NaN is missing.
     features : int, optional
         What they must have; by default what the first has.
+    scores : bool
+        Whether ``-inf`` is allowed, which excludes a state.
 
     Raises
     ------
@@ -73,12 +87,32 @@ def read_sequences(sequences: object, features: int | None = None) -> SequenceRo
             raise EvidenceError(
                 f"sequence {number} has {rows.shape[1]} features, and {features} are expected"
             )
-        infinite = rows == np.inf
+        infinite = rows == np.inf if scores else np.isinf(rows)
         if infinite.any():
             step, feature = np.argwhere(infinite)[0]
             raise EvidenceError(f"sequence {number}, step {step}: feature {feature} is infinite")
         parts.append(rows)
     return SequenceRows(parts, single)
+
+
+def read_row(row: object, features: int, scores: bool = False) -> Float64[np.ndarray, " features"]:
+    """Read one row of a sequence, as :func:`read_sequences`.
+
+    Raises
+    ------
+    EvidenceError
+        If it has other features, or a cell is infinite or no number.
+    """
+    try:
+        cells = np.array(row, np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        raise EvidenceError(f"a row of {features} numbers is needed, not {row!r:.60}") from None
+    if len(cells) != features:
+        raise EvidenceError(f"a row has {features} finite cells, not {len(cells)}")
+    infinite = cells == np.inf if scores else np.isinf(cells)
+    if infinite.any():
+        raise EvidenceError(f"feature {int(infinite.argmax())} of the row is infinite")
+    return cells
 
 
 def _iterable(sequences: object) -> Sequence[object]:
@@ -100,7 +134,9 @@ def _numbers(sequence: object, number: int) -> np.ndarray:
 
 
 def read_modalities(
-    sequences: Mapping[str, object], widths: Mapping[str, int | None]
+    sequences: Mapping[str, object],
+    widths: Mapping[str, int | None],
+    scores: Collection[str] = (),
 ) -> SequenceRows:
     """Read sequences of several modalities, which are put side by side.
 
@@ -111,6 +147,8 @@ def read_modalities(
         them, where the modality is missing.
     widths : mapping of str to int
         The features of every modality, in order; None where they are not known yet.
+    scores : collection of str
+        The modalities in which ``-inf`` is allowed.
 
     Raises
     ------
@@ -130,7 +168,8 @@ def read_modalities(
         single, count = not isinstance(given, list | tuple), max(count, len(listed))
         there = [i for i, s in enumerate(listed) if s is not None]
         try:
-            rows = read_sequences([listed[i] for i in there], widths[name]).parts if there else []
+            some = [listed[i] for i in there]
+            rows = read_sequences(some, widths[name], name in scores).parts if there else []
         except EvidenceError as error:
             raise EvidenceError(f"modality '{name}': {error}") from None
         read[name] = dict(zip(there, rows, strict=True))
@@ -184,13 +223,17 @@ def read_labels(
     index = {label: code for code, label in enumerate(states)}
     read = []
     for number, (steps, length) in enumerate(zip(given, lengths, strict=True)):
-        cells = np.asarray(steps, object).tolist()
+        cells = np.asarray(steps, object)
+        if cells.ndim != 1:
+            raise EvidenceError(
+                f"sequence {number}: labels are (length,), not of shape {cells.shape}"
+            )
         if len(cells) != length:
             raise EvidenceError(
                 f"sequence {number} has {length} steps, and its labels are {len(cells)}"
             )
         codes = np.empty(length, np.int64)
-        for step, cell in enumerate(cells):
+        for step, cell in enumerate(cells.tolist()):
             code = MISSING if cell is None or cell == MISSING else index.get(cell)
             if code is None:
                 raise EvidenceError(

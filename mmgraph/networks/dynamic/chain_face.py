@@ -10,7 +10,7 @@ import numpy as np
 
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
-from mmgraph.learning.dynamic.sequences import SequenceRows
+from mmgraph.learning.dynamic.sequences import SequenceRows, label_array
 from mmgraph.networks.dynamic.face_answers import FaceAnswers
 
 
@@ -68,7 +68,7 @@ class ChainFace(FaceAnswers):
         """
         read, densities = self._densities(sequences)
         path, _ = self.parameters.chain.best_paths(densities, read.lengths)
-        named = np.array(self.labels)[path]
+        named = label_array(self.labels)[path]
         return read.answer(np.split(named, np.cumsum(read.lengths)[:-1]))
 
     def sample_paths(self, sequences: object, count: int, random_state: int | None = None) -> Any:
@@ -84,7 +84,7 @@ class ChainFace(FaceAnswers):
         drawn = self.parameters.chain.sample_paths(
             densities, read.lengths, count, np.random.default_rng(seed)
         )
-        return read.answer([np.array(self.labels)[paths] for paths in drawn])
+        return read.answer([label_array(self.labels)[paths] for paths in drawn])
 
     def _hidden(self) -> dict[str, Variable]:
         return {"state": Variable("state", self.labels)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -17,13 +18,14 @@ from mmgraph.graph.errors import (
     NotFittedError,
     warn_caller,
 )
+from mmgraph.graph.state_labels import plain_cell
 from mmgraph.learning.conditionals.em_records import EMReport
 from mmgraph.learning.dynamic.climbing import ClimbOptions, Progress, climb
 from mmgraph.learning.dynamic.emissions.choice import EmissionChoice, EmissionSpec
 from mmgraph.learning.dynamic.emissions.emission import Emission
 from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain, hidden_chain
-from mmgraph.learning.dynamic.sequences import SequenceRows, read_labels
+from mmgraph.learning.dynamic.sequences import SequenceRows, label_array, read_labels
 from mmgraph.learning.kept_steps import digest
 from mmgraph.networks.dynamic.chain_face import ChainFace
 from mmgraph.networks.dynamic.filters.step_filter import StepFilter
@@ -85,7 +87,8 @@ class HiddenMarkovModel(ChainFace):
     ) -> None:
         if isinstance(states, Integral):
             states = int(states)
-        self.labels = tuple(range(states)) if isinstance(states, int) else tuple(states)
+        named = range(states) if isinstance(states, int) else states
+        self.labels = tuple(map(plain_cell, named)) if isinstance(named, Iterable) else ()
         if not self.labels or len(set(self.labels)) < len(self.labels):
             raise GraphError(f"states are a number of them or distinct labels, not {states!r}")
         self.states, self.emission, self.covariance = states, emission, covariance
@@ -197,15 +200,16 @@ class HiddenMarkovModel(ChainFace):
         ZeroProbabilityError
             If a sequence is impossible under the first values: which one, and from which step on.
         """
-        read = self._read(sequences)
+        if start not in ("data", "current"):
+            raise LearningError(f"start is 'data' or 'current', not {start!r}")
+        options = ClimbOptions(iterations, tolerance, restarts if start == "data" else 1)
+        read = self._read(sequences) if start == "current" else self._choice.read(sequences, None)
         lengths = read.lengths
         codes = None
         if labels is not None:
             codes = np.concatenate(read_labels(labels, lengths, self.labels))
-        if start not in ("data", "current"):
-            raise LearningError(f"start is 'data' or 'current', not {start!r}")
         first: list[HiddenChain] = []
-        for restart in range(restarts if start == "data" else 1):
+        for restart in range(options.restarts):
             given = (
                 self.parameters
                 if start == "current"
@@ -214,16 +218,18 @@ class HiddenMarkovModel(ChainFace):
             first.append(given)
         emission = first[0].emission
         rows = np.concatenate([emission.prepared(part) for part in read.parts])
-        options = ClimbOptions(
-            iterations,
-            tolerance,
-            len(first),
-            checkpoint,
-            {"settings": self._settings_text(), "data": digest(lengths, [rows])},
-            progress,
-        )
-        if codes is not None and not (codes < 0).any() and not _has_hidden_parts(emission):
+        if codes is not None and not (codes < 0).any() and not _has_hidden_parts(emission, rows):
             options = ClimbOptions(2, 1.0)  # counting: the second iteration changes nothing
+        else:
+            belongs_to = {
+                "settings": self._settings_text(),
+                "data": digest(lengths, [rows]),
+                "labels": digest(codes is not None, [] if codes is None else [codes]),
+                "first values": digest(first[0].settings(), first[0].arrays().values()),
+            }
+            options = dataclasses.replace(
+                options, checkpoint=checkpoint, belongs_to=belongs_to, progress=progress
+            )
         fitted, self.fit_report = climb(
             lambda restart: first[restart],
             lambda p: p.ascend(rows, lengths, codes, self.pseudo_counts),
@@ -302,7 +308,7 @@ class HiddenMarkovModel(ChainFace):
         for t in range(length):
             path[t] = min(np.searchsorted(table.cumsum(), uniform[t]), len(start) - 1)
             table = transition[path[t]]
-        return emission.sample(path, generator), np.array(self.labels)[path]
+        return emission.sample(path, generator), label_array(self.labels)[path]
 
     def stored(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what the model is made of: JSON values, and arrays by name."""
@@ -358,10 +364,12 @@ def emission_of(parameters: HiddenChain) -> Any:
     return parameters.restored
 
 
-def _has_hidden_parts(emission: Emission) -> bool:
+def _has_hidden_parts(emission: Emission, rows: Float64[np.ndarray, "steps prepared"]) -> bool:
     """Whether something of an emission is hidden even where states are known."""
     parts = emission.parts.values() if isinstance(emission, ModalityEmission) else [emission]
-    return any(part.kind == "mixture" for part in parts)
+    dependent = any(getattr(part, "covariance", "") in ("full", "tied") for part in parts)
+    mixed = any(part.kind == "mixture" for part in parts)
+    return mixed or (dependent and bool(np.isnan(rows).any()))
 
 
 def _listed(labels: Sequence[Any]) -> str:

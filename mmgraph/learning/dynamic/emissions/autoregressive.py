@@ -68,6 +68,8 @@ class AutoregressiveEmission(Emission):
         **settings: Any,
     ) -> Self:
         """Return regressions in the clusters of changes and values together."""
+        if order < 1:
+            raise LearningError(f"the order of autoregression is at least 1, not {order}")
         features = rows.shape[1] // (order + 1)
         whole = rows[~np.isnan(rows).any(1)]
         if len(whole) <= features * order + 1:
@@ -119,27 +121,41 @@ class AutoregressiveEmission(Emission):
         rows: Float64[np.ndarray, "steps lagged"],
         weights: Float64[np.ndarray, "steps states"],
     ) -> Statistics:
-        """Return the weighted products of regressors and responses, a matrix a state."""
+        """Return the weighted products of 1, regressors and what the state does not predict."""
         whole = ~np.isnan(rows).any(1)
         rows, weights = rows[whole], weights[whole]
-        regressors = np.concatenate([rows[:, self.features :], np.ones((len(rows), 1))], 1)
-        both = np.concatenate([regressors, rows[:, : self.features]], 1)
-        products = np.stack([(both * w[:, None]).T @ both for w in weights.T])
-        return {"products": products, "counts": weights.sum(0)}
+        one = np.ones((len(rows), 1))
+        products = []
+        for state, weight in enumerate(weights.T):
+            parts = [one, rows[:, self.features :], self._errors(rows, state)]
+            both = np.concatenate(parts, 1)
+            products.append((both * weight[:, None]).T @ both)
+        return {"products": np.stack(products), "counts": weights.sum(0)}
 
     def updated(self, statistics: Mapping[str, np.ndarray]) -> Self:
-        """Return weighted least squares; regressors that do not vary get the least coefficients."""
+        """Return weighted least squares; of what does not vary coefficients stay as they are."""
         coefficients, covariances = self.coefficients.copy(), self.noise.covariances.copy()
-        width = self.coefficients.shape[2]
+        width = self.coefficients.shape[2] - 1
         for state, count in enumerate(statistics["counts"]):
             if count <= _LEAST_WEIGHT:
                 continue
             products = statistics["products"][state] / count
-            inside, across = products[:width, :width], products[:width, width:]
-            slopes = np.linalg.lstsq(inside, across, rcond=1e-12)[0]
-            coefficients[state] = slopes.T
-            left = products[width:, width:] - across.T @ slopes - slopes.T @ across
-            left = left + slopes.T @ inside @ slopes
+            means = products[0, 1:]
+            about = products[1:, 1:] - np.outer(means, means)
+            inside, across = about[:width, :width], about[:width, width:]
+            sizes = np.diagonal(products)[1 : width + 1]
+            varies = np.diagonal(inside) > 1e-14 * sizes
+            scale = np.where(varies, np.sqrt(np.where(varies, np.diagonal(inside), 1.0)), np.inf)
+            change = (
+                np.linalg.lstsq(
+                    inside / np.outer(scale, scale), across / scale[:, None], rcond=1e-12
+                )[0]
+                / scale[:, None]
+            )
+            coefficients[state, :, :-1] += change.T
+            coefficients[state, :, -1] += means[width:] - means[:width] @ change
+            left = about[width:, width:] - across.T @ change - change.T @ across
+            left = left + change.T @ inside @ change
             zero = np.zeros((1, self.features))
             one = GaussianEmission(zero, covariances[state][None], "full", self.noise.floor)
             moments = {"counts": np.ones(1), "first": zero, "second": left[None]}

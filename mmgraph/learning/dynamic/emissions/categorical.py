@@ -19,7 +19,7 @@ class CategoricalEmission(Emission):
     ----------
     probabilities : array-like of shape (states, categories), or a sequence of them, one a feature
     pseudo_counts : float
-        Added to the expected counts of each category when learning.
+        Added to the expected counts of each possible category when learning.
 
     Raises
     ------
@@ -122,7 +122,7 @@ class CategoricalEmission(Emission):
         """As :meth:`Emission.updated`."""
         tables = []
         for feature, table in enumerate(self.tables):
-            counts = statistics[f"counts_{feature}"] + self.pseudo_counts
+            counts = statistics[f"counts_{feature}"] + self.pseudo_counts * (table > 0)
             total = counts.sum(1, keepdims=True)
             tables.append(np.where(total > 0, counts / np.where(total > 0, total, 1), table))
         return type(self)(tables, self.pseudo_counts)
@@ -131,7 +131,7 @@ class CategoricalEmission(Emission):
         """Return the logarithm of the Dirichlet prior of pseudo-counts, but a constant."""
         if not self.pseudo_counts:
             return 0.0
-        return float(self.pseudo_counts * sum(np.log(t).sum() for t in self.tables))
+        return float(self.pseudo_counts * sum(np.log(t[t > 0]).sum() for t in self.tables))
 
     def sample(
         self, states: np.ndarray, generator: np.random.Generator

@@ -42,6 +42,7 @@ class ChainPartEmission(Emission):
             )
         self.part, self.sizes, self.axis = part, tuple(sizes), axis
         self.states, self.features, self.memory = math.prod(sizes), part.features, part.memory
+        self.excludes = part.excludes
         self._digits = np.indices(self.sizes)[axis].ravel()
 
     @classmethod

@@ -62,13 +62,17 @@ class EmissionChoice:
         EvidenceError
             As :func:`~mmgraph.learning.dynamic.sequences.read_sequences`.
         """
+        scores = {n for n, kind in self.kinds.items() if _class_of(kind).excludes}
         if not isinstance(self.spec, Mapping):
-            return read_sequences(sequences, None if emission is None else emission.features)
+            known = self.spec if isinstance(self.spec, Emission) else emission
+            return read_sequences(
+                sequences, None if known is None else known.features, bool(scores)
+            )
         if not isinstance(sequences, Mapping):
             raise EvidenceError(
                 f"of several modalities ({', '.join(self.kinds)}) sequences are a mapping"
             )
-        return read_modalities(sequences, self.widths(sequences, emission))
+        return read_modalities(sequences, self.widths(sequences, emission), scores)
 
     def widths(
         self, sequences: Mapping[str, Any], emission: Emission | None
@@ -77,11 +81,15 @@ class EmissionChoice:
         if isinstance(emission, ModalityEmission):
             return {name: part.features for name, part in emission.parts.items()}
         found: dict[str, int | None] = {}
-        for name in self.kinds:
+        for name, kind in self.kinds.items():
+            if isinstance(kind, Emission):
+                found[name] = kind.features
+                continue
             given = sequences.get(name)
             listed = given if isinstance(given, list | tuple) else [given]
             some = next((sequence for sequence in listed if sequence is not None), None)
-            found[name] = None if some is None else read_sequences([some]).parts[0].shape[1]
+            width = None if some is None else read_sequences([some], None, True).parts[0].shape[1]
+            found[name] = width
         return found
 
     def first(
@@ -179,3 +187,7 @@ class EmissionChoice:
             raise LearningError(
                 f"these are not the arrays of {self.spec} emissions: {error}"
             ) from None
+
+
+def _class_of(kind: str | Emission) -> Emission | type[Emission]:
+    return kind if isinstance(kind, Emission) else emission_class(kind)

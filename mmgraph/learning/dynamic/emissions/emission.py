@@ -30,12 +30,15 @@ class Emission(ABC):
         The number of cells of a row.
     memory : int
         How many rows before a row its density depends on.
+    excludes : bool
+        Whether a cell may be ``-inf``, which excludes a state.
     """
 
     kind: ClassVar[str]
     states: int
     features: int
     memory: int = 0
+    excludes: bool = False
 
     @classmethod
     @abstractmethod

@@ -24,6 +24,9 @@ COVARIANCES = ("diagonal", "full", "tied", "spherical")
 _LEAST_WEIGHT = 1e-8
 """What a state must weigh to be learned: below, its parameters stay."""
 
+_MOST_PATTERNS = 256
+"""Of so many sets of cells the factors are remembered."""
+
 _NO_CELLS = np.empty((0, 0), bool)
 
 
@@ -168,9 +171,10 @@ class GaussianEmission(Emission):
         return self.covariances
 
     def _pattern(self, cells: Bool[np.ndarray, " features"]) -> _Pattern:
-        """What the densities of these cells need, computed once."""
+        """What the densities of these cells need, remembered of the first sets of cells."""
         key = cells.tobytes()
-        if key not in self._patterns:
+        found = self._patterns.get(key)
+        if found is None:
             part = self._full()[:, cells][:, :, cells]
             lower = np.linalg.cholesky(part)
             identity = np.eye(int(cells.sum()))
@@ -178,12 +182,14 @@ class GaussianEmission(Emission):
             whiteners = np.array(inverse).reshape(part.shape).transpose(1, 2, 0)
             diagonal = np.diagonal(lower, axis1=1, axis2=2)
             constants = -np.log(diagonal).sum(1) - 0.5 * cells.sum() * math.log(2 * math.pi)
-            self._patterns[key] = _Pattern(
+            found = _Pattern(
                 np.ascontiguousarray(self.means.T[cells]),
                 np.ascontiguousarray(whiteners),
                 constants,
             )
-        return self._patterns[key]
+            if len(self._patterns) < _MOST_PATTERNS:
+                self._patterns[key] = found
+        return found
 
     def statistics(
         self,
@@ -314,7 +320,7 @@ class GaussianEmission(Emission):
 
 
 def _is_positive_definite(matrix: np.ndarray) -> bool:
-    if not np.allclose(matrix, matrix.T, rtol=1e-8, atol=0):
+    if not np.allclose(matrix, matrix.T, rtol=1e-8, atol=1e-10 * abs(matrix).max()):
         return False
     try:
         np.linalg.cholesky(matrix)
@@ -326,9 +332,12 @@ def _is_positive_definite(matrix: np.ndarray) -> bool:
 def floored(
     matrix: Float64[np.ndarray, "features features"], floor: Float64[np.ndarray, " features"]
 ) -> Float64[np.ndarray, "features features"]:
-    """Return the likeliest covariance that is at least the floor in every direction."""
+    """Return the likeliest covariance that is at least the floor in every direction.
+
+    The floor is no lower than what rounding leaves of the matrix.
+    """
     matrix = (matrix + matrix.T) / 2
-    scale = np.sqrt(np.maximum(floor, np.finfo(float).tiny))
+    scale = np.sqrt(np.maximum(np.maximum(floor, 1e-14 * np.diagonal(matrix)), 1e-300))
     values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
     if values[0] >= 1:
         return matrix

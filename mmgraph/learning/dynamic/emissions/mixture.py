@@ -66,20 +66,23 @@ class MixtureEmission(Emission):
 
     def _by_component(
         self, rows: Float64[np.ndarray, "steps features"]
-    ) -> Float64[np.ndarray, "steps states components"]:
+    ) -> tuple[
+        Float64[np.ndarray, "steps states components"], Float64[np.ndarray, "steps states 1"]
+    ]:
+        """The logarithms of the joint densities, and the largest of each state, which is finite."""
         logs = self.components.log_densities(rows).reshape(len(rows), *self.weights.shape)
         with np.errstate(divide="ignore"):
             joint: np.ndarray = logs + np.log(self.weights)
-        return joint
+        return joint, np.maximum(joint.max(2, keepdims=True), np.finfo(float).min)
 
     def log_densities(
         self, rows: Float64[np.ndarray, "steps features"]
     ) -> Float64[np.ndarray, "steps states"]:
         """As :meth:`Emission.log_densities`."""
-        joint = self._by_component(rows)
-        largest = joint.max(2, keepdims=True)
+        joint, largest = self._by_component(rows)
         np.exp(joint - largest, out=joint)
-        return np.log(joint.sum(2)) + largest[:, :, 0]
+        with np.errstate(divide="ignore"):
+            return np.log(joint.sum(2)) + largest[:, :, 0]
 
     def statistics(
         self,
@@ -87,9 +90,8 @@ class MixtureEmission(Emission):
         weights: Float64[np.ndarray, "steps states"],
     ) -> Statistics:
         """Return the statistics of the components, and their weights."""
-        joint = self._by_component(rows)
-        joint = np.exp(joint - joint.max(2, keepdims=True))
-        joint *= (weights / joint.sum(2))[:, :, None]
+        joint = np.exp(np.subtract(*self._by_component(rows)))
+        joint *= (weights / np.maximum(joint.sum(2), np.finfo(float).tiny))[:, :, None]
         flat = joint.reshape(len(rows), -1)
         return {**self.components.statistics(rows, flat), "weights": joint.sum(0)}
 

@@ -38,6 +38,7 @@ class ModalityEmission(Emission):
         self.states = next(iter(counts.values()))
         self.features = sum(part.features for part in parts.values())
         self.memory = max(part.memory for part in parts.values())
+        self.excludes = any(part.excludes for part in parts.values())
         widths = [part.prepared(np.empty((1, part.features))).shape[1] for part in parts.values()]
         ends = np.cumsum(widths)
         self._places = {

@@ -25,6 +25,7 @@ class ScoreEmission(Emission):
     """
 
     kind: ClassVar[str] = "scores"
+    excludes = True
 
     def __init__(self, states: int) -> None:
         self.states = self.features = int(states)

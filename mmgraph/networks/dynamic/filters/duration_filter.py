@@ -15,6 +15,7 @@ from mmgraph.inference.exact.chain.durations_chain import DurationChain
 from mmgraph.inference.exact.chain.durations_steps import Window
 from mmgraph.inference.exact.chain.pieces import LogDensities
 from mmgraph.learning.dynamic.segment_chain import SegmentChain
+from mmgraph.learning.dynamic.sequences import read_row
 
 
 class _Recent:
@@ -109,16 +110,12 @@ class DurationFilter:
         Raises
         ------
         EvidenceError
-            If it has other features, or one is +inf.
+            If it has other features, or one is infinite.
         ZeroProbabilityError
             If the row is impossible after those before; the filter is of no use then.
         """
-        cells = np.asarray(row, np.float64).reshape(1, -1)
         emission = self._emission
-        if cells.shape[1] != emission.features or (cells == np.inf).any():
-            raise EvidenceError(
-                f"a row has {emission.features} cells below infinity, not {cells[0].tolist()}"
-            )
+        cells = read_row(row, emission.features, emission.excludes)[None]
         rows = cells
         if emission.memory:
             self._rows = np.concatenate([self._rows[-emission.memory :], cells])

@@ -12,6 +12,7 @@ from mmgraph.graph.errors import EvidenceError, FormatError, ZeroProbabilityErro
 from mmgraph.graph.storage.whole_files import write_bytes
 from mmgraph.inference.exact.chain.filter_kernels import filter_step, lagged_marginal
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
+from mmgraph.learning.dynamic.sequences import read_row
 
 
 class StepFilter:
@@ -63,12 +64,8 @@ class StepFilter:
         ZeroProbabilityError
             If the row is impossible after those before; the state is then as it was.
         """
-        cells = np.asarray(row, np.float64).reshape(-1)
         emission = self._parameters.emission
-        if len(cells) != emission.features or np.isinf(cells).any():
-            raise EvidenceError(
-                f"a row has {emission.features} finite cells, not {np.asarray(row).tolist()}"
-            )
+        cells = read_row(row, emission.features, emission.excludes)
         rows = cells[None]
         if emission.memory:
             rows = emission.prepared(np.array([*self._rows, cells]))[-1:]
@@ -151,15 +148,22 @@ class StepFilter:
         from safetensors.numpy import load_file
 
         try:
-            tensors = load_file(path)
-            filtered, densities = tensors["filtered"], tensors["densities"]
-            if filtered.shape[1] != len(self._start) or len(filtered) > self.lag + 1:
-                raise FormatError(f"{path} is the state of another model, or of another lag")
-            self._filtered.extend(filtered)
-            self._densities.extend(densities)
-            self._rows.extend(tensors["rows"])
-            self.steps = int(tensors["steps"][0])
-            self.log_likelihood = float(tensors["log_likelihood"][0])
+            found = load_file(path)
+            kept = [found[name] for name in ("filtered", "densities", "rows")]
+            steps, total = int(found["steps"][0]), float(found["log_likelihood"][0])
         except (OSError, SafetensorError, KeyError, IndexError) as error:
             raise FormatError(f"{path} is no state of a filter: {error!r}") from None
+        emission = self._parameters.emission
+        states = (min(steps, self.lag + 1), len(self._start))
+        shapes = [states, states, (min(steps, emission.memory), emission.features)]
+        if [array.shape for array in kept] != shapes:
+            raise FormatError(f"{path} is the state of another model, or of another lag")
+        if not total < np.inf or any(np.isnan(array).any() for array in kept[:2]):
+            raise FormatError(f"{path} is no state of a filter: it holds what is no number")
+        for remembered, array in zip(
+            (self._filtered, self._densities, self._rows), kept, strict=True
+        ):
+            remembered.clear()
+            remembered.extend(array)
+        self.steps, self.log_likelihood = steps, total
         return self
