@@ -202,7 +202,7 @@ def test_what_is_wrong_is_named(drawn):
     assert model.set_params(longest=3).longest == 3
     with pytest.raises(EvidenceError, match="a lag"):
         drawn_model().filter(lag=-1)
-    with pytest.raises(EvidenceError, match="2 cells"):
+    with pytest.raises(EvidenceError, match="2 finite cells"):
         drawn_model().filter().step([1.0, 2, 3])
 
 
