@@ -31,6 +31,7 @@ from mmgraph.learning.dynamic.slice_families import (
 )
 from mmgraph.learning.kept_steps import digest
 from mmgraph.networks.bayesian_network import BayesianNetwork
+from mmgraph.networks.dynamic.filters.slice_filter import SliceFilter
 
 
 class DynamicBayesianNetwork(DynamicGraph, SequenceModel):
@@ -123,6 +124,11 @@ class DynamicBayesianNetwork(DynamicGraph, SequenceModel):
                 child = there(factor.child)
                 factors.append(factor.restore(scope, child, factor.parameters(), factor.settings()))
         return BayesianNetwork(made.values(), factors)
+
+    def filter(self, lag: int = 0, state: Path | str | None = None) -> SliceFilter:
+        """Return a filter that takes steps one by one, perhaps from where ``state`` left off."""
+        made = SliceFilter(self, lag)
+        return made if state is None else made.load(state)
 
     def answer_query(
         self, evidence: object, variables: Sequence[str] | None, method: str, **options: Any

@@ -249,13 +249,14 @@ def log_forward(program, piece, message, messages, best):
 def log_backward(
     program,
     piece,
+    before,
     messages,
     later,
     log_total,
     beliefs,
     counts,
 ):
-    """As :func:`backward`, of logarithms, of one whole sequence of this log-likelihood."""
+    """As :func:`backward`, of logarithms; ``log_total`` is what the last message sums to."""
     work, maxima = np.empty(program.room), np.empty(program.room)
     adjoint = np.empty(program.room)
     for t in range(len(piece.which) - 1, -1, -1):
@@ -263,8 +264,10 @@ def log_backward(
         incoming, size = program.incoming[plan], program.outgoing[plan]
         if piece.begins[t]:
             work[0] = 0.0
-        else:
+        elif t > 0:
             work[:incoming] = messages[t - 1, :incoming]
+        else:
+            work[:incoming] = before[:incoming]
         end = log_run(program, plan, t, piece, work, maxima, False)
         adjoint[end : end + size] = later[:size]
         beliefs[t] = 0.0

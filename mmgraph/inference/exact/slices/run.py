@@ -230,7 +230,8 @@ class SliceRun:
             piece = self._logs(part)
             later = np.zeros(self.message_size)
             beliefs = np.zeros(piece.row_tables.shape)
-            log_backward(self.program, piece, messages[part], later, total, beliefs, counts)
+            before = np.zeros(self.message_size)
+            log_backward(self.program, piece, before, messages[part], later, total, beliefs, counts)
             visit(part, beliefs)
         return totals, counts
 

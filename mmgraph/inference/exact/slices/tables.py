@@ -62,6 +62,9 @@ class SliceTables:
         The discrete variables whose marginals are asked for.
     memory_budget : int, optional
         In bytes.
+    any_evidence : bool
+        Whether the plans are to hold for any evidence, which :meth:`take` then puts in the place of
+        this: all discrete variables but inputs stay hidden.
 
     Attributes
     ----------
@@ -78,8 +81,9 @@ class SliceTables:
         given: SequenceEvidence,
         queried: Iterable[str],
         memory_budget: int | None = None,
+        any_evidence: bool = False,
     ) -> None:
-        self.model, self.given = model, given
+        self.model, self.given, self.any_evidence = model, given, any_evidence
         cells, wanted = given.cells, set(queried)
         discrete = [n for n, v in model.variables.items() if v.is_discrete]
         codes = {n: c.numpy() for n in discrete if (c := cells.hard(n)) is not None}
@@ -94,10 +98,14 @@ class SliceTables:
             if not model.children(n) and n not in wanted and n in codes and n not in cells.soft
         }
         self.gathered = leaves - self.observed
+        if any_evidence:
+            self.observed = set(model.inputs) & set(discrete)
+            self.told, self.gathered, self.dropped = set(discrete), set(), set()
         self.hidden = tuple(
             n for n in discrete if n not in self.observed | self.dropped | self.gathered
         )
-        self._check_inputs(real)
+        if not any_evidence:
+            self._check_inputs(real)
         self.interface = self._interface()
         self.sizes = {
             former(n, lag): v.cardinality
@@ -113,6 +121,22 @@ class SliceTables:
         self.program: Program = program(plans, self.sizes)
         self.plans = plans
         self._lay_out()
+
+    def take(self, given: SequenceEvidence) -> None:
+        """Put other evidence in the place of that which the plans were made with.
+
+        Raises
+        ------
+        EvidenceError
+            If a real variable that others depend on, or an input, is missing at a step.
+        """
+        self.given = given
+        hard = {n: given.cells.hard(n) for n in self.model.variables if n in given.cells.columns}
+        self.codes = {n: c.numpy() for n, c in hard.items() if c is not None}
+        for name in self.observed:
+            if name not in self.codes or (self.codes[name] == MISSING).any():
+                raise EvidenceError(f"the input '{name}' is to be observed at every step")
+        self._check_inputs({n for n in self.model.variables if n in given.cells.values})
 
     def _check_inputs(self, real: set[str]) -> None:
         """Refuse real variables that are hidden parents, of which these messages know nothing."""
@@ -160,7 +184,7 @@ class SliceTables:
             free = tuple(n for n in names if n not in seen and n not in self.gathered)
             if child in self.hidden:
                 families[child] = [n for n in free if n != child and not present(n)[1]]
-            elif not factor.is_tabular and child not in self.given.cells.values:
+            elif not (factor.is_tabular or self.any_evidence or child in self.given.cells.values):
                 continue
             source = Source(child, factor, seen, free)
             of_rows = not _is_static(factor) or child in self.gathered
