@@ -336,8 +336,10 @@ def floored(
 
     The floor is no lower than what rounding leaves of the matrix.
     """
-    matrix = (matrix + matrix.T) / 2
-    scale = np.sqrt(np.maximum(np.maximum(floor, 1e-14 * np.diagonal(matrix)), 1e-300))
+    size = np.sqrt(np.maximum(np.diagonal(matrix), 0.0))
+    most = np.outer(size, size)
+    matrix = np.clip((matrix + matrix.T) / 2, -most, most)  # as of any covariance but for rounding
+    scale = np.maximum(np.maximum(np.sqrt(floor), 1e-7 * size), 1e-150)
     values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
     if values[0] >= 1:
         return matrix
