@@ -27,6 +27,7 @@ from mmgraph.sequences.commands.word_models import FILLER, Words
 WARPS = (1.0, 0.8, 0.88, 0.94, 1.06, 1.13, 1.25)
 """Vocal tracts from which the neural emission hears each recording."""
 _FALSE_REJECTION = 0.02
+_SETTINGS = ("emission", "components", "steps", "false_rejection", "rate", "random_state")
 _HELD_OUT = 0.25
 """Share of speakers on whom rejection is learned, and of commands not heard before."""
 
@@ -65,7 +66,7 @@ class CommandRecogniser:
         *,
         emission: str = "neural",
         components: int = 4,
-        steps: int = 900,
+        steps: int = 1200,
         false_rejection: float | None = None,
         rate: int = 8000,
         random_state: int = 0,
@@ -80,8 +81,8 @@ class CommandRecogniser:
         self.model_: CommandModel | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the settings but the grammar, as scikit-learn's estimators do."""
-        names = ("emission", "components", "steps", "false_rejection", "rate", "random_state")
+        """Return the settings, as scikit-learn's estimators do."""
+        names = ("grammar", *_SETTINGS)
         return {name: getattr(self, name) for name in names}
 
     def fit(
@@ -113,10 +114,11 @@ class CommandRecogniser:
         EvidenceError, FormatError
             If a recording cannot be used.
         """
-        if len(recordings) != len(transcripts) or len(speakers or recordings) != len(recordings):
+        speakers = range(len(recordings)) if speakers is None else list(speakers)
+        if not len(recordings) == len(transcripts) == len(speakers):
             raise LearningError(
-                f"{len(recordings)} recordings, {len(transcripts)} transcripts"
-                + ("" if speakers is None else f" and {len(speakers)} speakers")
+                f"{len(recordings)} recordings, {len(transcripts)} transcripts, speakers of "
+                f"{len(speakers)}"
             )
         words = [self._words(text) for text in transcripts]
         self._check_words(words)
@@ -173,7 +175,7 @@ class CommandRecogniser:
         )
 
     def _words(self, text: str | None) -> Words:
-        words = tuple((text or "").lower().split())
+        words = () if text is None else tuple(str(text).lower().split())
         known = words and all(word in self.grammar.words for word in words)
         return words if known else (FILLER,)
 
@@ -186,7 +188,7 @@ class CommandRecogniser:
             )
 
     def _parts(
-        self, words: Sequence[Words], speakers: Sequence[Hashable] | None
+        self, words: Sequence[Words], speakers: Sequence[Hashable]
     ) -> tuple[list[int], list[int]]:
         """The recordings to learn from before rejection, and those of speakers held out.
 
@@ -194,12 +196,12 @@ class CommandRecogniser:
         so rejection meets commands that are only composed of words heard, too.
         """
         generator = np.random.default_rng(self.random_state)
-        names = range(len(words)) if speakers is None else speakers
-        quiet = self._left_out(list(names), words, np.ones(len(words), bool), generator)
+        quiet = self._left_out(speakers, words, np.ones(len(words), bool), generator)
         unsaid = self._left_out(words, words, ~quiet, generator)
         if not quiet.any():
             raise LearningError(
-                "rejection is learned from speakers held out, but each is the only one of some word"
+                "no speaker can be held out for rejection: each is the only one of some word; "
+                "without `speakers`, recordings are held out"
             )
         rest = np.flatnonzero(~quiet & ~unsaid)
         return rest.tolist(), np.flatnonzero(quiet).tolist()
@@ -211,14 +213,15 @@ class CommandRecogniser:
         among: Bool[np.ndarray, " recordings"],
         generator: np.random.Generator,
     ) -> Bool[np.ndarray, " recordings"]:
-        """A quarter of the groups, without which every word of the grammar is still heard."""
+        """A quarter of the groups, without which every word of the others is still heard."""
+        needed = {word for one in words for word in one}
         places = {name: number for number, name in enumerate(dict.fromkeys(groups))}
         group = np.array([places[name] for name in groups])
         out, count = np.zeros(len(words), bool), 0
         for one in generator.permutation(len(places)):
             tried = out | (group == one)
             rest = {word for i in np.flatnonzero(among & ~tried).tolist() for word in words[i]}
-            if set(self.grammar.words) <= rest:
+            if needed <= rest:
                 out, count = tried, count + 1
             if count >= max(1, round(_HELD_OUT * len(places))):
                 break

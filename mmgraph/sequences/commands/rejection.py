@@ -91,8 +91,8 @@ class Rejection:
             If all are right, or none is.
         """
         if right.all() or not right.any():
-            which = "no answer is wrong" if len(right) and right.all() else "no answer is right"
-            raise LearningError(f"rejection cannot be learned: {which}")
+            which = "wrong: give recordings that are no command" if right.any() else "right"
+            raise LearningError(f"rejection cannot be learned: no answer is {which}")
         rows = np.stack(evidence)
         means, scales = rows.mean(0), np.maximum(rows.std(0), 1e-6)
         scaled = (rows - means) / scales

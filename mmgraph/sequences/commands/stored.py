@@ -52,7 +52,7 @@ def write_model(recogniser: CommandRecogniser, path: str | os.PathLike[str]) -> 
     document = {
         "kind": recogniser.file_kind,
         "grammar": {name: list(forms) for name, forms in recogniser.grammar.rules.items()},
-        "parameters": recogniser.get_params(),
+        "parameters": {n: v for n, v in recogniser.get_params().items() if n != "grammar"},
         "words": {word: states.emissions.tolist() for word, states in model.words.items()},
         "intercept": rejection.intercept,
         "threshold": rejection.threshold,
