@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float64, Int64
 
 from mmgraph.graph.errors import EvidenceError, GraphError
@@ -15,8 +13,8 @@ from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.leaves.continuous import ContinuousLeaf
 from mmgraph.graph.state_labels import MISSING
-from mmgraph.graph.variable import Variable
 from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph, former, present
+from mmgraph.inference.exact.slices.factor_tables import is_static, static_table, table_by_energy
 from mmgraph.inference.exact.slices.plan import (
     Axes,
     Program,
@@ -187,7 +185,7 @@ class SliceTables:
             elif not (factor.is_tabular or self.any_evidence or child in self.given.cells.values):
                 continue
             source = Source(child, factor, seen, free)
-            of_rows = not _is_static(factor) or child in self.gathered
+            of_rows = not is_static(factor) or child in self.gathered
             kind = self.row_sources if of_rows else self.static_sources
             kind.append(source)
             if of_rows:
@@ -280,7 +278,7 @@ class SliceTables:
                 return None
             table = likelihood.values.detach().cpu().double().numpy()
         else:
-            table = _table_by_energy(factor, cells)
+            table = table_by_energy(factor, cells)
         return self._cut(table, names, source, places)
 
     def _cut(
@@ -323,61 +321,6 @@ class SliceTables:
             off = np.arange(count) != codes[known, None]
             logs[known] = np.where(off, -np.inf, logs[known])
         return logs
-
-
-def static_table(factor: Factor) -> Float64[np.ndarray, "*states"]:
-    """Return the logarithms of a factor over discrete variables, in the order of its scope."""
-    table = factor.conditional_table()
-    with np.errstate(divide="ignore"):
-        if table is not None:
-            return np.log(table.detach().cpu().double().numpy())
-    states = [range(v.cardinality) for v in factor.scope]
-    grid = torch.tensor(list(itertools.product(*states)))
-    assignment = {v.name: grid[:, i] for i, v in enumerate(factor.scope)}
-    energy = factor.energy(assignment).detach().cpu().double().numpy()
-    shape = tuple(v.cardinality for v in factor.scope)
-    logs: np.ndarray = -energy.reshape(shape)
-    return logs
-
-
-def _is_static(factor: Factor) -> bool:
-    return all(v.is_discrete for v in factor.scope)
-
-
-def _table_by_energy(factor: Factor, cells: Evidence) -> Float64[np.ndarray, "rows *states"]:
-    """The table of each row over a factor's discrete variables; its real ones are observed."""
-    discrete = [v for v in factor.scope if v.is_discrete]
-    real = [v for v in factor.scope if not v.is_discrete]
-    rows = cells.batch
-    missing = np.zeros(rows, bool)
-    for variable in real:
-        gone = _gone(variable, cells)
-        if variable is not factor.child and gone.any():
-            raise EvidenceError(
-                f"'{variable.name}' is to be observed at every step, since '"
-                f"{factor.child.name if factor.child else factor!r}' depends on it"
-            )
-        missing |= gone
-    grid = torch.tensor(list(itertools.product(*(range(v.cardinality) for v in discrete))))
-    count = len(grid)
-    there = np.flatnonzero(~missing)
-    index = torch.from_numpy(np.repeat(there, count))
-    assignment = {v.name: grid[:, i].repeat(len(there)) for i, v in enumerate(discrete)}
-    assignment |= {v.name: cells.values[v.name][index] for v in real}
-    shape = tuple(v.cardinality for v in discrete)
-    logs = np.zeros((rows, *shape))
-    if len(there):
-        energy = factor.energy(assignment).detach().cpu().double().numpy()
-        logs[there] = -energy.reshape(len(there), *shape)
-    return logs
-
-
-def _gone(variable: Variable, cells: Evidence) -> np.ndarray:
-    values = cells.values.get(variable.name)
-    if values is None:
-        return np.ones(cells.batch, bool)
-    missing: np.ndarray = values.reshape(cells.batch, -1).isnan().any(1).numpy()
-    return missing
 
 
 def _barren(model: DynamicGraph, told: set[str], wanted: set[str]) -> set[str]:
