@@ -30,6 +30,7 @@ def static_table(factor: Factor) -> Float64[np.ndarray, "*states"]:
 
 
 def is_static(factor: Factor) -> bool:
+    """Whether a factor is over discrete variables alone."""
     return all(v.is_discrete for v in factor.scope)
 
 
