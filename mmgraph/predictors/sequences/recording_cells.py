@@ -106,23 +106,25 @@ def cells_of(
     tables = {
         modality: _table(block, steps, features)
         for modality, block in data.blocks.items()
-        if isinstance(block, Sequences)
+        if isinstance(block, Sequences) and not block.missing.all()
     }
     counts = -(-steps // features.stride)
-    rows = np.repeat(np.arange(len(data)), counts)
-    together = Groups("recording", rows)
+    places = np.repeat(np.arange(len(data)), counts)
+    together = Groups("recording", places)
     if data.groups is not None:
-        together = Groups(data.groups.name, data.groups.codes[rows])
-    blocks = {modality: Columns.of_numbers(modality, table) for modality, table in tables.items()}
-    return RecordingCells(
-        MultimodalData(blocks, groups=together, origin=data.origin), steps, features
+        together = Groups(data.groups.name, data.groups.codes[places])
+    rows = MultimodalData(
+        {modality: Columns.of_numbers(modality, table) for modality, table in tables.items()},
+        groups=together,
+        origin=data.origin,
     )
+    return RecordingCells(rows, steps, features)
 
 
 def _table(block: Sequences, steps: np.ndarray, features: WindowFeatures) -> np.ndarray:
     """The features of a modality; NaN in recordings that lack it."""
     parts = [None if signal is None else features.of(signal) for signal in block.values]
-    width = next((part.shape[1] for part in parts if part is not None), 1)
+    width = next(part.shape[1] for part in parts if part is not None)
     counts = -(-steps // features.stride)
     lacking = (np.full((count, width), np.nan) for count in counts)
     return np.concatenate([nan if p is None else p for p, nan in zip(parts, lacking, strict=True)])

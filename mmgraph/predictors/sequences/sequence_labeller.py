@@ -67,12 +67,13 @@ class Segment:
 class SequenceLabeller(BaseEstimator):
     """Labels the steps of recordings, by what windows show and how long each label lasts.
 
-    Features are computed for cells of ``step`` seconds. A classifier tells the label of a cell, with
-    leaves in each modality and over all of them, calibrated on people (or recordings) that they
-    have not learned from; a modality that is missing drops out. Its likelihoods are the emissions
-    of a hidden semi-Markov model, whose transitions and durations are those of the labels. What
-    neighbouring cells say is much the same, so that likelihoods have a power, under which the held
-    out training recordings are labelled best; each set of modalities has one of its own.
+    Features are computed for cells of ``step`` seconds. A classifier tells the label of a cell,
+    with leaves in each modality and over all of them, calibrated on people (or recordings) that
+    they have not learned from; a modality that is missing drops out. Its likelihoods are the
+    emissions of a hidden semi-Markov model (Bourlard and Morgan 1994, "Connectionist speech
+    recognition"), whose transitions and durations are those of the labels. What neighbouring cells
+    say is much the same, so that likelihoods have a power, under which the held-out training
+    recordings are labelled best; each set of modalities, and each lag, has one of its own.
 
     Parameters
     ----------

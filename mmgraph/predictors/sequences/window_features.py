@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,13 +24,14 @@ _WINDOWS_AT_ONCE = 20_000
 class WindowFeatures:
     """What is computed of a signal for each of its cells, of ``step`` seconds.
 
-    Of windows that end ``ahead`` after the middle of the cell: mean, deviation, extremes, quartiles,
-    deviation of differences and change from the first half to the second of each channel, and
-    correlations of channels; of the longest window also the direction of the mean vector (of an
-    accelerometer, where gravity points) and the power in bands of frequencies; means and deviations
-    of stretches before and after, since what a posture is shows in how it began. The length of the
-    vector of several channels is a channel, too. (Reyes-Ortiz et al. 2016, "Transition-aware human
-    activity recognition using smartphones", section 4.1, have most of these.)
+    Of windows that end ``ahead`` after the middle of the cell: mean, deviation, extremes,
+    quartiles, skewness, deviation and skewness of differences (a movement may be fast there and
+    slow back), and change from the first half to the second of each channel, and correlations of
+    channels. Of the longest window also the direction of the mean vector (of an accelerometer,
+    where gravity points) and the power in bands of frequencies. Means and deviations of stretches
+    before, since a posture shows in how it began. The length of the vector of several channels is a
+    channel, too. (Reyes-Ortiz et al. 2016, "Transition-aware human activity recognition using
+    smartphones", section 4.1, have most of these.)
 
     Nothing looks farther ahead than :attr:`reach` steps after the first step of a cell.
 
@@ -91,8 +93,8 @@ class WindowFeatures:
         Parameters
         ----------
         signal : ndarray, shape (steps, channels)
-            Cells that are missing (NaN) are as the last one before them. Where a channel was missing
-            for half of the longest window or more, all features of a cell are NaN.
+            Cells that are missing (NaN) are as the last one before them. Where a channel was
+            missing for half of the longest window or more, all features of a cell are NaN.
         """
         filled, missing = _filled(np.asarray(signal, np.float64))
         middles = self.middles(len(filled))
@@ -109,7 +111,7 @@ class WindowFeatures:
         return features
 
     def _cut(self, channels: Signal, middles: Int64[np.ndarray, " cells"], window: int) -> Cut:
-        """Windows that end ``ahead`` of the middles; beyond the ends of the signal is what lies there."""
+        """Windows that end ``ahead`` of the middles; the signal's ends stand for what is beyond."""
         start = middles + self._steps(self.ahead) + 1 - window
         places = np.clip(start[:, None] + np.arange(window), 0, len(channels) - 1)
         return channels[places]
@@ -166,7 +168,8 @@ def _statistics(cut: Cut) -> Float64[np.ndarray, "windows features"]:
     mean, deviation, half = cut.mean(1), cut.std(1), cut.shape[1] // 2
     lower, upper = np.quantile(cut, [0.25, 0.75], axis=1)
     change = cut[:, half:].mean(1) - cut[:, :half].mean(1)
-    roughness = np.diff(cut, axis=1).std(1)
+    differences = np.diff(cut, axis=1)
+    roughness = differences.std(1)
     # Each channel with the next one, the last with the first: all pairs of three.
     channels = cut.shape[2] - 1
     pairs = channels if channels > 2 else channels - 1
@@ -185,6 +188,8 @@ def _statistics(cut: Cut) -> Float64[np.ndarray, "windows features"]:
             upper,
             change,
             np.log(roughness + _LEAST),
+            (centred**3).mean(1),
+            (differences**3).mean(1) / (roughness**3 + _STILL),
             *correlations,
         ]
     )
@@ -197,5 +202,5 @@ def _band_powers(cut: Cut, rate: float) -> Float64[np.ndarray, "windows features
     power = np.abs(np.fft.rfft(shaped, axis=1)) ** 2
     bounds = np.round(np.array(_BANDS) * steps / rate).astype(int)
     bounds = np.unique(np.clip(bounds, 1, power.shape[1]))
-    bands = [power[:, a:b].sum(1) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    bands = [power[:, a:b].sum(1) for a, b in itertools.pairwise(bounds)]
     return np.log(np.hstack(bands) + _LEAST) if bands else np.zeros((len(cut), 0))
