@@ -67,7 +67,7 @@ class Segment:
 class SequenceLabeller(BaseEstimator):
     """Labels the steps of recordings, by what windows show and how long each label lasts.
 
-    Features are computed for cells of ``step`` seconds. A classifier tells the label of a cell,
+    Features are computed for cells of some steps. A classifier tells the label of a cell,
     with leaves in each modality and over all of them, calibrated on people (or recordings) that
     they have not learned from; a modality that is missing drops out. Its likelihoods are the
     emissions of a hidden semi-Markov model (Bourlard and Morgan 1994, "Connectionist speech
@@ -79,8 +79,9 @@ class SequenceLabeller(BaseEstimator):
     ----------
     rate : float
         Steps a second of all recordings.
-    step, windows, ahead, context
-        As of :class:`~mmgraph.predictors.sequences.window_features.WindowFeatures`.
+    features : mapping of str to float or tuple, optional
+        Settings of :class:`~mmgraph.predictors.sequences.window_features.WindowFeatures`, such as
+        ``{"step": 1.0, "windows": (5.0,)}``.
     leaves, joint
         As of :class:`~mmgraph.predictors.multimodal_classifier.MultimodalClassifier`; by default
         small perceptrons.
@@ -120,10 +121,7 @@ class SequenceLabeller(BaseEstimator):
         self,
         *,
         rate: float = 50.0,
-        step: float = 0.4,
-        windows: tuple[float, ...] = (1.28, 2.56),
-        ahead: float = 0.4,
-        context: tuple[float, ...] = (10.0, 5.0, 3.0, 1.28, 0.4),
+        features: Mapping[str, Any] | None = None,
         leaves: LeafNames | Mapping[str, LeafNames] = PERCEPTRONS,
         joint: LeafNames = "auto",
         durations: str = "negative_binomial",
@@ -133,10 +131,7 @@ class SequenceLabeller(BaseEstimator):
         random_state: Any = 0,
     ) -> None:
         self.rate = rate
-        self.step = step
-        self.windows = windows
-        self.ahead = ahead
-        self.context = context
+        self.features = features
         self.leaves = leaves
         self.joint = joint
         self.durations = durations
@@ -153,9 +148,7 @@ class SequenceLabeller(BaseEstimator):
         LearningError
             If a setting does not fit, or as :func:`cells_of`.
         """
-        features = WindowFeatures(
-            self.rate, self.step, tuple(self.windows), self.ahead, tuple(self.context)
-        )
+        features = WindowFeatures.of_settings(self.rate, self.features or {})
         if isinstance(recordings, RecordingCells):
             if recordings.features != features:
                 raise LearningError(f"cells are of {recordings.features}, not of {features}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import LearningError, check_choice
 
 Signal = Float64[np.ndarray, "steps channels"]
 Cut = Float64[np.ndarray, "windows steps channels"]
@@ -69,6 +71,23 @@ class WindowFeatures:
                 raise LearningError(
                     f"a window of {window:g} s has fewer than four steps at {self.rate:g} Hz"
                 )
+
+    @classmethod
+    def of_settings(cls, rate: float, settings: Mapping[str, Any]) -> WindowFeatures:
+        """Return features by the names of settings; lists are tuples.
+
+        Raises
+        ------
+        LearningError
+            If there is no such setting.
+        """
+        known = [one.name for one in fields(cls)[1:]]
+        for name in settings:
+            check_choice("setting of features", name, known, LearningError)
+        values: dict[str, Any] = {
+            n: tuple(v) if isinstance(v, list) else v for n, v in settings.items()
+        }
+        return cls(rate, **values)
 
     def _steps(self, seconds: float) -> int:
         return round(seconds * self.rate)

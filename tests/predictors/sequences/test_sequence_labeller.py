@@ -13,8 +13,8 @@ from mmgraph.predictors.sequences.sequence_labeller import SequenceLabeller
 from .conftest import ACTIVITIES, Made, made_recordings
 
 SETTINGS = {
-    "rate": 20.0, "step": 0.5, "windows": (2.0,), "ahead": 0.5, "context": (), "folds": 2,
-    "leaves": "logistic", "n_jobs": 1,
+    "rate": 20.0, "folds": 2, "leaves": "logistic", "n_jobs": 1,
+    "features": {"step": 0.5, "windows": (2.0,), "ahead": 0.5, "context": ()},
 }  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def test_cells_and_data_stand_for_recordings(recordings, fitted, others):
     one = fitted.predict_proba(cells.take([1]))
     np.testing.assert_array_equal(one[0], fitted.predict_proba(others.signals)[1])
     with pytest.raises(LearningError, match="cells are of"):
-        clone(fitted).set_params(step=1.0).fit(cells, others.labels)
+        clone(fitted).set_params(features={"step": 1.0}).fit(cells, others.labels)
 
 
 def test_stretches_without_labels_can_be_left_out(recordings, others):
@@ -123,6 +123,8 @@ def test_bad_recordings_and_labels_are_refused(recordings, fitted):
         new.fit(signals, [labels[0][:5], *labels[1:]], people)
     with pytest.raises(LearningError, match="1 distinct labels"):
         new.fit(signals, [np.full(len(one), 3) for one in labels], people)
+    with pytest.raises(LearningError, match=r"setting of features.*'stp'.*'step'"):
+        SequenceLabeller(features={"stp": 1.0}).cells(signals)
     with pytest.raises(LearningError, match=r"unlabelled.*'skip'"):
         new.set_params(unlabelled="skp").fit(signals, labels, people)
     with pytest.raises(UnknownVariableError, match=r"'shakr'.*'shaker'"):
