@@ -94,9 +94,10 @@ def _joined(
     """Return the rows of each person, the log-odds that there is one, and cost and bound."""
     first, last = (np.array([sequence.frames[rows[end]] for rows in pieces]) for end in (0, -1))
     gains = np.array([_log_odds(rows, sequence, model) for rows in pieces])
-    gaps = first[None, :] - last[:, None]
-    tails, heads = np.nonzero((gaps > 0) & (gaps <= settings.memory))
-    gap = gaps[tails, heads].astype(np.float64)
+    begin, end = (np.searchsorted(first, last + after, "right") for after in (0, settings.memory))
+    tails = np.repeat(np.arange(len(pieces)), end - begin)
+    heads = np.concatenate([np.arange(*ends) for ends in zip(begin, end, strict=True)])
+    gap = (first[heads] - last[tails]).astype(np.float64)
     joins = model.joined + model.hidden * (gap - 1)
     if settings.motion:
         smooth = [
