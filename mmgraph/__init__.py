@@ -118,6 +118,9 @@ if TYPE_CHECKING:
     from mmgraph.retrieval.retriever import Retriever
     from mmgraph.sequences.changepoints.changepoints import changepoints
     from mmgraph.sequences.commands.recogniser import CommandRecogniser
+    from mmgraph.sequences.tracking.detections import Detections
+    from mmgraph.sequences.tracking.tracker import Tracker
+    from mmgraph.sequences.tracking.tracks import Tracks
 
 _HOMES = {
     "BayesianNetwork": "mmgraph.networks.bayesian_network",
@@ -130,6 +133,7 @@ _HOMES = {
     "CoupledHiddenMarkovModel": "mmgraph.networks.dynamic.coupled_hidden_markov_model",
     "DeepBoltzmannMachine": "mmgraph.networks.boltzmann.deep",
     "DeepClassifier": "mmgraph.predictors.deep.deep_classifier",
+    "Detections": "mmgraph.sequences.tracking.detections",
     "Deterministic": "mmgraph.graph.conditionals.deterministic_and_softmax",
     "Discretizer": "mmgraph.predictors.discretizer",
     "DynamicBayesianNetwork": "mmgraph.networks.dynamic.dynamic_bayesian_network",
@@ -177,6 +181,8 @@ _HOMES = {
     "TableFactor": "mmgraph.graph.factors.table",
     "Tabulated": "mmgraph.graph.interaction",
     "TorchLeaf": "mmgraph.predictors.leaves.torch_module",
+    "Tracker": "mmgraph.sequences.tracking.tracker",
+    "Tracks": "mmgraph.sequences.tracking.tracks",
     "TruncatedLinear": "mmgraph.graph.interaction",
     "TruncatedQuadratic": "mmgraph.graph.interaction",
     "UnaryFactor": "mmgraph.graph.factors.unary",
@@ -240,6 +246,7 @@ __all__ = [
     "CoupledHiddenMarkovModel",
     "DeepBoltzmannMachine",
     "DeepClassifier",
+    "Detections",
     "Deterministic",
     "Discretizer",
     "DynamicBayesianNetwork",
@@ -287,6 +294,8 @@ __all__ = [
     "TableFactor",
     "Tabulated",
     "TorchLeaf",
+    "Tracker",
+    "Tracks",
     "TruncatedLinear",
     "TruncatedQuadratic",
     "UnaryFactor",

@@ -23,6 +23,7 @@ from tests.inference.gaussian.state_space.dense_systems import (
     dense_answer,
     dense_joint,
     drawn,
+    precise_means,
     random_system,
 )
 
@@ -147,22 +148,17 @@ def test_paths_drawn_given_rows():
     np.testing.assert_allclose(difference, expected_spread, atol=0.05 * np.trace(expected_spread))
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 1), st.integers(0, 2**20))
 def test_singular_covariances(states, features, rank, seed):
-    """Known starts, states that move as they must, cells free of noise; beside a bit of noise."""
+    """Known starts, states that move as they must, cells free of noise; by 60 digits."""
     generator = np.random.default_rng(seed)
     system = random_system(generator, states, features, rank)
     rows = drawn(system, 6, 0.2, generator)
     found = system.smooth(rows)
     assert np.isfinite(found.means).all()
     assert np.linalg.eigvalsh(found.covariances).min() >= -1e-10
-    blurred = system.parameters()
-    for name in ("transition_covariance", "observation_covariance", "start_covariance"):
-        blurred[name] = blurred[name] + 1e-8 * np.eye(len(blurred[name]))
-    expected = dense_answer(LinearGaussianSystem(**blurred), rows)
-    np.testing.assert_allclose(found.means, expected.means, atol=1e-1)  # of what the noise blurs
-    np.testing.assert_allclose(found.covariances, expected.covariances, atol=1e-1)
+    np.testing.assert_allclose(found.means, precise_means(system, rows), atol=1e-3, rtol=1e-3)
 
 
 def test_rows_that_contradict_what_is_certain():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import mpmath
 import numpy as np
 
 from mmgraph.networks.dynamic.linear_gaussian_system import LinearGaussianSystem
@@ -89,3 +90,47 @@ def _conditioned(
         rest,
         -0.5 * (square + np.linalg.slogdet(2 * np.pi * spread)[1]),
     )
+
+
+def precise_means(system: LinearGaussianSystem, rows: np.ndarray) -> np.ndarray:
+    """Means of the states given the cells, by 60 digits: of systems with singular covariances too.
+
+    A ridge of 1e-25 stands in for the limit of noise that vanishes.
+    """
+    p, steps = system.system, len(rows)
+    with mpmath.workdps(60):
+        matrices = [mpmath.matrix(np.atleast_2d(a).tolist()) for a in p]
+        named = dict(zip(p._fields, matrices, strict=True))
+        move, show = named["transition"], named["observation"]
+        mean, spread = named["start_mean"].T, named["start_covariance"]
+        means, across = [mean], {(0, 0): spread}
+        for t in range(1, steps):
+            mean = move * mean + named["transition_offset"].T
+            spread = move * spread * move.T + named["transition_covariance"]
+            means.append(mean)
+            across[t, t] = spread
+        for t in range(steps):
+            for u in range(t + 1, steps):
+                across[t, u] = across[t, u - 1] * move.T
+                across[u, t] = across[t, u].T
+        cells = [
+            (t, k) for t in range(steps) for k in range(p.features) if rows[t, k] == rows[t, k]
+        ]
+        size = len(cells)
+        inside, left = mpmath.matrix(size, size), mpmath.matrix(size, 1)
+        for a, (t, k) in enumerate(cells):
+            expected = show[k, :] * means[t]
+            left[a] = mpmath.mpf(rows[t, k]) - expected[0] - mpmath.mpf(p.observation_offset[k])
+            for b, (u, j) in enumerate(cells):
+                inside[a, b] = (show[k, :] * across[t, u] * show[j, :].T)[0]
+                if t == u:
+                    inside[a, b] += named["observation_covariance"][k, j]
+            inside[a, a] += mpmath.mpf(10) ** -25
+        weights = mpmath.lu_solve(inside, left) if size else left
+        found = np.empty((steps, p.states))
+        for t in range(steps):
+            total = means[t]
+            for b, (u, j) in enumerate(cells):
+                total = total + across[t, u] * show[j, :].T * weights[b]
+            found[t] = [float(value) for value in total]
+    return found
