@@ -73,26 +73,32 @@ def read_sequences(
         raise EvidenceError("there are no sequences")
     parts: list[np.ndarray] = []
     for number, sequence in enumerate(given):
-        rows = _numbers(sequence, number)
-        if rows.ndim == 1:
-            rows = rows[:, None]
-        if rows.ndim != 2 or not rows.shape[1]:
-            raise EvidenceError(
-                f"sequence {number} is to be (length, features), not of shape {rows.shape}"
-            )
-        if not len(rows):
-            raise EvidenceError(f"sequence {number} has no steps")
-        features = rows.shape[1] if features is None else features
-        if rows.shape[1] != features:
-            raise EvidenceError(
-                f"sequence {number} has {rows.shape[1]} features, and {features} are expected"
-            )
-        infinite = rows == np.inf if scores else np.isinf(rows)
-        if infinite.any():
-            step, feature = np.argwhere(infinite)[0]
-            raise EvidenceError(f"sequence {number}, step {step}: feature {feature} is infinite")
-        parts.append(rows)
+        parts.append(_rows(sequence, number, features, scores))
+        features = parts[0].shape[1] if features is None else features
     return SequenceRows(parts, single)
+
+
+def _rows(
+    sequence: object, number: int, features: int | None, scores: bool
+) -> Float64[np.ndarray, "length features"]:
+    rows = _numbers(sequence, number)
+    if rows.ndim == 1:
+        rows = rows[:, None]
+    if rows.ndim != 2 or not rows.shape[1]:
+        raise EvidenceError(
+            f"sequence {number} is to be (length, features), not of shape {rows.shape}"
+        )
+    if not len(rows):
+        raise EvidenceError(f"sequence {number} has no steps")
+    if features is not None and rows.shape[1] != features:
+        raise EvidenceError(
+            f"sequence {number} has {rows.shape[1]} features, and {features} are expected"
+        )
+    infinite = rows == np.inf if scores else np.isinf(rows)
+    if infinite.any():
+        step, feature = np.argwhere(infinite)[0]
+        raise EvidenceError(f"sequence {number}, step {step}: feature {feature} is infinite")
+    return rows
 
 
 def read_row(row: object, features: int, scores: bool = False) -> Float64[np.ndarray, " features"]:
@@ -153,26 +159,32 @@ def read_modalities(
     Raises
     ------
     EvidenceError
-        If a modality is not among them, all are missing, lengths differ within a sequence, or as
-        for :func:`read_sequences`: which modality.
+        If a modality is not among them, all are missing, numbers of sequences or lengths within
+        one differ, or as for :func:`read_sequences`: which modality.
     """
     for name in sequences:
         if name not in widths:
             raise EvidenceError(f"no modality is called {name!r}{suggestion(name, widths)}")
     read: dict[str, dict[int, np.ndarray]] = {}
-    single, count = False, 0
+    single, counts = False, dict[str, int]()
     for name, given in sequences.items():
         if given is None:
             continue
         listed = list(given) if isinstance(given, list | tuple) else [given]
-        single, count = not isinstance(given, list | tuple), max(count, len(listed))
-        there = [i for i, s in enumerate(listed) if s is not None]
+        single, counts[name] = not isinstance(given, list | tuple), len(listed)
         try:
-            some = [listed[i] for i in there]
-            rows = read_sequences(some, widths[name], name in scores).parts if there else []
+            read[name] = {
+                number: _rows(sequence, number, widths[name], name in scores)
+                for number, sequence in enumerate(listed)
+                if sequence is not None
+            }
         except EvidenceError as error:
             raise EvidenceError(f"modality '{name}': {error}") from None
-        read[name] = dict(zip(there, rows, strict=True))
+    if len(set(counts.values())) > 1:
+        raise EvidenceError(f"modalities are of as many sequences each, not {counts}")
+    count = max(counts.values(), default=0)
+    if not count:
+        raise EvidenceError("there are no sequences")
     return SequenceRows([_beside(read, widths, number) for number in range(count)], single)
 
 

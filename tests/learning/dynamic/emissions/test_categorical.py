@@ -60,9 +60,7 @@ def test_unknown_categories_are_named(rows, message):
 def test_bad_tables_and_rows_are_named():
     with pytest.raises(LearningError, match=r"feature 1 holds no distribution a state: .*0\.5"):
         CategoricalEmission([COLOUR, [[0.5, 0.5], [0.25, 0.25]]])
-    with pytest.raises(
-        LearningError, match=r"feature 1 is to be .states, categories."
-    ):
+    with pytest.raises(LearningError, match=r"feature 1 is to be .states, categories."):
         CategoricalEmission([COLOUR, np.ones((3, 1))])
     for rows, message in (
         ([[-3.0]], "feature 0 holds -3, which is no category's index"),
