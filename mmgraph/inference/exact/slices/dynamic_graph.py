@@ -72,7 +72,6 @@ class DynamicGraph:
         for number, graph in enumerate(self.slices):
             self._check(number, graph)
         self._children = [self._by_child(graph) for graph in self.slices]
-        self.plans: dict[object, object] = {}
 
     def _check(self, number: int, graph: FactorGraph) -> None:
         where = "the transition" if number == len(self.slices) - 1 else f"slice {number}"

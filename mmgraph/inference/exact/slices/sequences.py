@@ -14,7 +14,7 @@ from mmgraph.graph.element_evidence import element_of, scalar_like
 from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
-from mmgraph.graph.soft_evidence import Soft, soft
+from mmgraph.graph.soft_evidence import Soft, soft, soft_tensor
 from mmgraph.graph.state_labels import MISSING, Index, index
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.exact.chain.pieces import Steps
@@ -103,7 +103,7 @@ def sequence_evidence(
     for name, cells in (data or {}).items():
         if name not in variables:
             variables[name] = _element(model, name)
-        if cells is not None:
+        if not _is_nothing(cells):
             parts[name] = _by_sequence(variables[name], cells)
     lengths = _lengths(parts, length)
     steps = Steps(lengths)
@@ -112,8 +112,12 @@ def sequence_evidence(
     if cells.batch != steps.total:  # no columns, or none that says anything
         cells = replace(cells, batch=steps.total, codes=np.empty((steps.total, 0), np.int64))
     for name in model.inputs:
-        known = cells.hard(name) if model.variables[name].is_discrete else cells.values.get(name)
-        gone = known is None or bool(((known == MISSING) | (known != known)).any())
+        if model.variables[name].is_discrete:
+            codes = cells.hard(name)
+            gone = codes is None or bool((codes == MISSING).any())
+        else:
+            values = cells.values.get(name)
+            gone = values is None or bool(values.isnan().any())
         if gone:
             raise EvidenceError(f"the input '{name}' is to be observed at every step")
     return SequenceEvidence(steps, cells)
@@ -128,14 +132,16 @@ def _element(model: DynamicGraph, name: str) -> Variable:
     return scalar_like(model.variables[place[0]], name)
 
 
+def _is_nothing(cells: Any) -> bool:
+    """Whether cells are None, or a list of it: as many steps, or sequences, as others say."""
+    return cells is None or (isinstance(cells, list | tuple) and all(c is None for c in cells))
+
+
 def _by_sequence(variable: Variable, cells: Any) -> list[Any]:
     """Cells of each sequence."""
     inner = len(variable.shape)
     if isinstance(cells, Soft):
-        name = "log_likelihood" if cells.log_likelihood is not None else "probabilities"
-        array = np.asarray(getattr(cells, name), np.float64)
-        rows = array[None] if array.ndim == inner + 2 else array
-        return [soft(**{name: row}) for row in rows]
+        return _soft_by_sequence(variable, cells)
     if isinstance(cells, Index):
         codes = np.asarray(cells.codes)
         return [index(row) for row in (codes[None] if codes.ndim == inner + 1 else codes)]
@@ -143,18 +149,34 @@ def _by_sequence(variable: Variable, cells: Any) -> list[Any]:
         cells = cells.detach().cpu().numpy()
     if isinstance(cells, np.ndarray):
         return [cells] if cells.ndim <= inner + 1 else list(cells)
-    listed = list(cells) if isinstance(cells, list | tuple) else [np.asarray(cells)]
-    nested = [c for c in listed if c is not None]
-    if nested and all(np.ndim(c) == inner for c in nested):
+    listed: list[Any] = list(cells) if isinstance(cells, list | tuple) else [np.asarray(cells)]
+    there = [c for c in listed if c is not None]
+    if any(isinstance(c, Soft) for c in there):
+        if not all(isinstance(c, Soft) for c in there):
+            raise EvidenceError(
+                f"'{variable.name}' has soft evidence in some sequences and cells in others"
+            )
+        return [s if s is None else _soft_by_sequence(variable, s)[0] for s in listed]
+    if any(isinstance(c, Index) for c in there):
+        return listed
+    if there and all(np.ndim(c) == inner for c in there):
         return [listed]
     return listed
 
 
+def _soft_by_sequence(variable: Variable, cells: Soft) -> list[Soft]:
+    """Soft evidence of each sequence, as log-likelihoods in the order of the states."""
+    numbers = cells.probabilities if cells.log_likelihood is None else cells.log_likelihood
+    shape = np.shape(next(iter(numbers.values())) if isinstance(numbers, Mapping) else numbers)
+    several = len(shape) + isinstance(numbers, Mapping) > 2
+    logs = soft_tensor(replace(variable, shape=shape[1:2]) if several else variable, cells)
+    array = logs.detach().cpu().double().numpy()
+    return [soft(log_likelihood=rows) for rows in (array if several else [array])]
+
+
 def _length_of(cells: Any) -> int:
     if isinstance(cells, Soft):
-        return len(
-            cells.log_likelihood if cells.log_likelihood is not None else cells.probabilities
-        )
+        return len(cells.log_likelihood)
     return len(cells.codes) if isinstance(cells, Index) else len(cells)
 
 
@@ -187,11 +209,11 @@ def _joined(variable: Variable, sequences: list[Any], lengths: list[int]) -> Any
     pairs = list(zip(sequences, lengths, strict=True))
     first = next(s for s in sequences if s is not None)
     if isinstance(first, Soft):
-        name = "log_likelihood" if first.log_likelihood is not None else "probabilities"
-        none = 0.0 if name == "log_likelihood" else 1.0
-        width = variable.cardinality
-        rows = [np.full((n, width), none) if s is None else getattr(s, name) for s, n in pairs]
-        return soft(**{name: np.concatenate(rows)})
+        nothing = [np.zeros((n, variable.cardinality)) for n in lengths]
+        rows = [
+            e if s is None else s.log_likelihood for s, e in zip(sequences, nothing, strict=True)
+        ]
+        return soft(log_likelihood=np.concatenate(rows))
     if isinstance(first, Index):
         return index(np.concatenate([np.full(n, -1) if s is None else s.codes for s, n in pairs]))
     if not variable.is_discrete:
