@@ -10,7 +10,7 @@ class AssociationModel(NamedTuple):
     """What is assumed of people and detectors; lengths are in heights of the box, times in frames.
 
     The values were chosen on made scenes of :mod:`mmgraph.experiments.tracking.made_scenes` (the
-    seeds 100 to 113, those of joins on 200 to 219).
+    seeds 100 to 115, those of joins on 200 to 219), while the figures on TUD were looked at.
 
     Attributes
     ----------
