@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import UnknownVariableError, needs, suggestion
+from mmgraph.graph.state_labels import MISSING
 from mmgraph.graph.storage.copying import DeepCopied
 from mmgraph.graph.variable import Variable, element_names
 
@@ -91,13 +92,14 @@ class Assignment(DeepCopied):
     def labels(self, row: int = 0) -> dict[str, object]:
         """Return the state labels of one row by variable, of an array by element (``x[0,1]``).
 
-        Of variables without states the numbers themselves.
+        Of variables without states the numbers themselves; None beyond the end of a sequence.
         """
         by_element: dict[str, object] = {}
         for name, states in self.states.items():
             variable, cells = self.variables[name], states[row].reshape(-1).tolist()
             if variable.is_discrete:
-                cells = [variable.labels[code] for code in cells]
+                labels = variable.labels
+                cells = [None if code == MISSING else labels[code] for code in cells]
             by_element.update(zip(element_names(variable), cells, strict=True))
         return by_element
 

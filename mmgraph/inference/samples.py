@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mmgraph.graph.errors import UnknownVariableError, needs, suggestion
 from mmgraph.graph.evidence import Evidence
+from mmgraph.graph.state_labels import MISSING
 from mmgraph.graph.variable import Variable, element_names
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ class Samples(Mapping[str, np.ndarray]):
     """Draws by variable: ``samples["rain"]`` holds labels, as evidence and ``fit`` read them.
 
     Of a discrete variable the labels of its states, of a continuous one its values, in shape
-    ``(draws, *shape)``, or ``(batch, draws, *shape)`` where the evidence has several rows.
+    ``(draws, *shape)``, or ``(batch, draws, *shape)`` where the evidence has several rows. Beyond
+    the ends of shorter sequences labels are None.
 
     Parameters
     ----------
@@ -59,7 +61,10 @@ class Samples(Mapping[str, np.ndarray]):
         variable = self._variables[name]
         if not variable.is_discrete or isinstance(variable.states, int):
             return values
-        return label_array(variable)[values]
+        labels = label_array(variable)
+        if (values == MISSING).any():  # beyond the end of a sequence
+            labels = np.append(labels.astype(object), None)
+        return labels[values]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.codes)

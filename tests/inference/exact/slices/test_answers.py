@@ -291,3 +291,16 @@ def test_an_impossible_sequence_is_named() -> None:
     assert float(mm.log_partition(net, rows)[0]) == pytest.approx(np.log(0.5))
     with pytest.raises(ZeroProbabilityError, match="sequence 1"):
         mm.map_query(net, rows)
+
+
+def test_labels_end_with_their_sequence() -> None:
+    z, before = mm.Variable("z", ["calm", "busy"]), mm.Variable("z[-1]", ["calm", "busy"])
+    first = mm.BayesianNetwork([z], [mm.TableFactor([z], [0.5, 0.5], child=z)])
+    unused = mm.TableFactor([before], [0.5, 0.5], child=before)
+    step = mm.TableFactor([before, z], [[0.0, 1.0], [1.0, 0.0]], child=z)
+    net = mm.DynamicBayesianNetwork(first, mm.BayesianNetwork([before, z], [unused, step]))
+    evidence = {"z": [["calm", None, None], ["busy"]]}
+    drawn = mm.sample(net, 2, evidence)
+    assert drawn["z"].tolist() == [[["calm", "busy", "calm"]] * 2, [["busy", None, None]] * 2]
+    best = mm.map_query(net, evidence)
+    assert list(best.labels(1).values()) == ["busy", None, None]
