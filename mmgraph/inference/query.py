@@ -91,7 +91,8 @@ def query(
     plain = method == "auto" and device == "auto" and dtype is None and not options
     names = variable_names(variables)
     if isinstance(model, SequenceModel):
-        model.check_method("query", method, device)
+        given = options if dtype is None else {**options, "dtype": dtype}
+        model.check_call("query", method, device, given)
         return model.answer_query(evidence, names, method, **options)
     check_model(model, "query")
     if plain and type(evidence) is dict:
@@ -243,7 +244,7 @@ def map_query(
     """
     names = variable_names(variables)
     if isinstance(model, SequenceModel):
-        model.check_method("map_query", method, device)
+        model.check_call("map_query", method, device, options)
         return model.answer_map_query(evidence, names, method, **options)
     check_model(model, "map_query")
     best: Assignment = _answer("map_query", model, evidence, (names,), method, device, options)
@@ -284,7 +285,7 @@ def sample(
     check_count(draws, "draws")
     check_type("generator", generator, "torch.Generator | None")
     if isinstance(model, SequenceModel):
-        model.check_method("sample", method, device)
+        model.check_call("sample", method, device, options)
         return model.answer_sample(draws, evidence, generator, method, **options)
     check_model(model, "sample")
     generator = placed_generator(generator, "cpu")
@@ -338,7 +339,7 @@ def log_partition(
         If an approximate method has not converged: by how much.
     """
     if isinstance(model, SequenceModel):
-        model.check_method("log_partition", method, device)
+        model.check_call("log_partition", method, device, options)
         return model.answer_log_partition(evidence, method, **options)
     check_model(model, "log_partition")
     total: Posterior | Tensor

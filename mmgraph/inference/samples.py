@@ -63,7 +63,7 @@ class Samples(Mapping[str, np.ndarray]):
             return values
         labels = label_array(variable)
         if (values == MISSING).any():  # beyond the end of a sequence
-            labels = np.append(labels.astype(object), None)
+            labels = np.array([*labels.tolist(), None], object)
         return labels[values]
 
     def __iter__(self) -> Iterator[str]:

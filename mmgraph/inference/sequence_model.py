@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError, check_choice
 from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.options import check_known
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.samples import Samples
 
@@ -38,11 +39,16 @@ class SequenceModel(ABC):
     """
 
     methods: tuple[str, ...] = ("chain",)
+    question_options: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     file_kind: ClassVar[str] = "sequence model"
 
-    def check_method(self, question: str, method: str, device: str) -> None:
-        """Raise MmgraphError if the model has no such method, or it does not run there."""
+    def check_call(
+        self, question: str, method: str, device: str, options: Mapping[str, Any]
+    ) -> None:
+        """Raise MmgraphError if the model has no such method or option, or it runs elsewhere."""
         check_choice("method", method, ("auto", *self.methods), MmgraphError)
+        known = self.question_options.get(question, ())
+        check_known(options, known, f"{question} of a {type(self).__name__}")
         if str(device) not in ("auto", "cpu"):
             raise MmgraphError(
                 f"{question} of sequences runs on the CPU, not on {device!r}; "

@@ -69,6 +69,10 @@ class DynamicBayesianNetwork(DynamicGraph, SequenceModel):
     "Dynamic Bayesian networks: representation, inference and learning".
     """
 
+    question_options = dict.fromkeys(
+        ("query", "map_query", "sample", "log_partition"), ("length", "memory_budget")
+    )
+
     def __init__(
         self,
         first_slice: BayesianNetwork,

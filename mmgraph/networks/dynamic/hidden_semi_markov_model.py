@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import LearningError, check_choice
+from mmgraph.graph.errors import EvidenceError, LearningError, check_choice
 from mmgraph.learning.dynamic.durations import Durations, count_segments
 from mmgraph.learning.dynamic.emissions.choice import EmissionSpec
 from mmgraph.learning.dynamic.emissions.emission import Emission
@@ -51,6 +51,8 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
     ----------
     Yu (2010), "Hidden semi-Markov models", Artificial Intelligence 174.
     """
+
+    question_options: ClassVar[Mapping[str, tuple[str, ...]]] = {"query": ("lag",)}
 
     def __init__(
         self,
@@ -184,11 +186,15 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
 
         Raises
         ------
+        EvidenceError
+            If a lag is negative.
         ZeroProbabilityError
             If a sequence is impossible: which one, and from which step on.
         """
         if lag is None:
             return super().posterior(sequences)
+        if lag < 0:
+            raise EvidenceError(f"a lag is a number of steps, not {lag}")
         read, densities = self._densities(sequences)
         chain = self.parameters.chain
         if lag:

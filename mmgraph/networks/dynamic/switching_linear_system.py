@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from jaxtyping import Float64
@@ -50,6 +50,11 @@ class SwitchingLinearSystem(SystemAnswers):
     GraphError
         If numbers do not match, or a row is no distribution: which one.
     """
+
+    methods = METHODS[1:]
+    question_options: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "query": ("particles", "random_state")
+    }
 
     def __init__(
         self, systems: Sequence[LinearGaussianSystem], transition: object, start: object = None

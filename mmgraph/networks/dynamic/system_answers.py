@@ -45,10 +45,11 @@ class SystemAnswers(SequenceModel):
     def answer_query(
         self, evidence: object, variables: Sequence[str] | None, method: str, **options: Any
     ) -> SequencePosterior:
-        """As :func:`mmgraph.query`; options are those of ``smooth``."""
+        """As :func:`mmgraph.query`; methods and options are those of ``smooth``."""
         began = time.perf_counter()
         names = self._asked(variables)
-        found: Any = self.smooth(rows_of_evidence(evidence), **options)  # type: ignore[attr-defined]
+        rows, chosen = rows_of_evidence(evidence), {"method": method} if self.regimes else {}
+        found: Any = self.smooth(rows, **chosen, **options)  # type: ignore[attr-defined]
         steps = Steps([len(one.means) for one in found])
         means = padded(steps, np.concatenate([one.means for one in found]))
         spread = [np.diagonal(one.covariances, axis1=-2, axis2=-1) for one in found]
@@ -108,5 +109,6 @@ class SystemAnswers(SequenceModel):
     ) -> Float[Tensor, " rows"]:
         """As :func:`mmgraph.log_partition`."""
         rows = rows_of_evidence(evidence)
-        totals = self.log_likelihood(rows, **options)  # type: ignore[attr-defined]
+        chosen = {"method": method} if self.regimes else {}
+        totals = self.log_likelihood(rows, **chosen)  # type: ignore[attr-defined]
         return torch.from_numpy(np.atleast_1d(totals))

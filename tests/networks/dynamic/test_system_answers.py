@@ -54,6 +54,29 @@ def test_regimes_have_marginals(tmp_path: Path) -> None:
     assert torch.equal(mm.log_partition(again, {"rows": part}), answer.log_evidence)
     with pytest.raises(MmgraphError, match="not drawn given rows"):
         mm.sample(both, 1, {"rows": part})
+    merged = mm.query(both, {"rows": part}, method="imm")
+    assert (merged.method, merged.exact) == ("imm", False)
+    total = mm.log_partition(both, {"rows": part}, method="imm")
+    assert torch.equal(total, merged.log_evidence)
+    drawn = mm.query(both, {"rows": part}, method="particles", particles=20, random_state=1)
+    assert drawn.method == "particles"
+
+
+def test_options_that_a_model_lacks_are_refused() -> None:
+    part = rows()[1]
+    with pytest.raises(MmgraphError, match="query of a LinearGaussianSystem has no option 'lag'"):
+        mm.query(system(), {"rows": part}, lag=2)
+    with pytest.raises(MmgraphError, match="has no option 'dtype'"):
+        mm.query(system(), {"rows": part}, dtype=torch.float32)
+    hidden = mm.HiddenMarkovModel(2, emission="scores").set_parameters()
+    evidence = {"rows": np.zeros((3, 2))}
+    for ask in (mm.map_query, mm.log_partition):
+        with pytest.raises(MmgraphError, match="of a HiddenMarkovModel has no option 'length'"):
+            ask(hidden, evidence, length=3)
+    lasting = mm.HiddenSemiMarkovModel(2, emission="scores", longest=3).set_parameters()
+    assert mm.query(lasting, evidence, lag=1).marginal("state").shape == (1, 3, 2)
+    with pytest.raises(EvidenceError, match="a lag is a number of steps, not -1"):
+        mm.query(lasting, evidence, lag=-1)
 
 
 def test_bad_questions_are_refused() -> None:
