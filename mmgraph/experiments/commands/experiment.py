@@ -149,17 +149,20 @@ class CommandsJob(Job):
         data: DigitRecordings = digit_recordings(
             language, declared.voices, declared.recogniser.rate, declared.seed
         )
-        right, voices = [], []
+        right, shares = [], {}
         for voice in data.studio:
             rest = [i for i, one in enumerate(data.voices) if one != voice]
             model = self.recogniser(sorted(set(data.words))).fit(
-                [data.samples[i] for i in rest], [data.words[i] for i in rest],
+                [data.samples[i] for i in rest],
+                [data.words[i] for i in rest],
                 [data.voices[i] for i in rest],
-            )  # fmt: skip
-            for i in (i for i, one in enumerate(data.voices) if one == voice):
-                right.append(model.recognise(data.samples[i]).nearest == data.words[i])
-                voices.append(voice)
-        return Answer({"right": np.array(right), "voice": np.array(voices)}, {"language": language})
+            )
+            left_out = [i for i, one in enumerate(data.voices) if one == voice]
+            said = model.predict([data.samples[i] for i in left_out], reject=False)
+            hits = [word == data.words[i] for word, i in zip(said, left_out, strict=True)]
+            right += hits
+            shares[voice] = sum(hits) / len(hits)
+        return Answer({"right": np.array(right)}, {"voices": shares})
 
     def _write(self, progress: StepProgress, scratch: Path | None) -> Answer:
         from mmgraph.formats.resolve import write
@@ -195,6 +198,11 @@ class CommandsJob(Job):
                 right = answer.arrays["right"]
                 row = {"recordings": name, "rows": len(right), "accuracy": float(right.mean())}
                 rows.append(row)
+        voices_left_out = [
+            f"{voice} {share:.2f}"
+            for name, answer in answers.items() if name.startswith(_DIGITS)
+            for voice, share in answer.notes["voices"].items()
+        ]  # fmt: skip
         is_command = kinds != "other"
         rejection = equal_error(tested["confidence"], is_command)
         bins = confidence_bins(tested["confidence"], tested["right"] & is_command)
@@ -205,6 +213,8 @@ class CommandsJob(Job):
             f"in {1000 * seconds:.1f} ms.",
             f"In streams {ended} utterances were heard where {said} commands were said.",
         ]
+        if voices_left_out:
+            words.append(f"Digits of voices left out: {', '.join(voices_left_out)}.")
         return {"rows": len(kinds), "results": rows, "words": words}
 
     def draw(self, directory: Path, answers: Mapping[str, Answer]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 
 from mmgraph.experiments.commands import experiment
 from mmgraph.experiments.commands.declaration import read_commands
+from mmgraph.experiments.commands.digits import DigitRecordings
 from mmgraph.experiments.commands.experiment import CommandsJob
 from mmgraph.experiments.experiment import run
 from mmgraph.experiments.job import run_job
@@ -66,6 +68,23 @@ def test_every_kind_is_reported(folder: Path):
     assert rows["other"]["answered"] > 0.8
     assert "Equal error rate of rejection: 0.0" in report["words"][0]
     assert [Path(file).name for file in report["files"]] == ["confidence.png"]
+
+
+def test_digits_of_a_voice_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    said = [(word, who) for word in ("red", "green", "lamp") for who in range(5)]
+    data = DigitRecordings(
+        [spoken(word, who) for word, who in said],
+        [word for word, _ in said],
+        [f"voice {who}" for _, who in said],
+        ("voice 3",),
+    )
+    monkeypatch.setattr(experiment, "digit_recordings", lambda *_: data)
+    declaration = replace(read_commands(folder / "small.toml"), languages=("it",))
+    job = CommandsJob(declaration, None, made())
+    monkeypatch.setattr(job, "steps", lambda limit: CommandsJob.steps(job, limit)[1:])
+    report = run_job(job)
+    assert report["results"][-1]["recordings"] == "digits-it"
+    assert "voice 3 1.00" in report["words"][-1]
 
 
 def test_what_does_not_fit_is_named(folder: Path, tmp_path: Path):
