@@ -53,7 +53,8 @@ class ClimbOptions:
     restarts : int
         From so many first values; the best is returned.
     checkpoint : path, optional
-        A directory that keeps the state of each iteration, from which an interrupted run goes on.
+        A directory that keeps the state of each iteration, from which an interrupted run goes on,
+        or one that ended by fewer iterations or a larger tolerance.
     belongs_to : mapping
         What the state depends on, see :class:`~mmgraph.learning.kept_state.KeptState`.
     progress : callable, optional
@@ -118,6 +119,7 @@ def climb(
                 if n.startswith(f"{restart}/")
             }
             run = _Run(restored(named), *record)
+            run.check_end(options.tolerance)
         else:
             run = _Run(first(restart), [], [], False, False, 0.0)
         runs.append(run)
@@ -165,6 +167,12 @@ class _Run(Generic[P]):
     fall: float
     following: P | None = None
 
+    def check_end(self, tolerance: float) -> None:
+        """End it where the objective rose by less than the tolerance, or fell."""
+        if len(self.objectives) > 1 and not self.fall:
+            before, now = self.objectives[-2:]
+            self.converged = self.ended = now - before < tolerance * (abs(before) + 1)
+
 
 def _iterate(run: _Run[P], ascend: Callable[[P], Ascent[P]], options: ClimbOptions) -> None:
     trial = run.parameters if run.following is None else run.following
@@ -177,14 +185,13 @@ def _iterate(run: _Run[P], ascend: Callable[[P], Ascent[P]], options: ClimbOptio
         )
     if run.objectives:
         rise = ascent.objective - run.objectives[-1]
-        size = abs(run.objectives[-1]) + 1
-        if rise < -_SLACK * size:
+        if rise < -_SLACK * (abs(run.objectives[-1]) + 1):
             run.fall, run.ended = -rise, True
             return
-        run.converged = run.ended = rise < options.tolerance * size
     run.parameters, run.following = trial, ascent.following
     run.log_likelihoods.append(ascent.log_likelihood)
     run.objectives.append(ascent.objective)
+    run.check_end(options.tolerance)
 
 
 def _save(

@@ -91,9 +91,8 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
             {n: ChainPartEmission(parts[n], self.sizes, m) for m, n in enumerate(self.chains)}
         )
 
-    def _read(self, sequences: object) -> SequenceRows:
-        known = None if self._parameters is None else self._parameters.emission
-        return self._choice.read(sequences, known)
+    def _read(self, sequences: object, emission: Emission | None) -> SequenceRows:
+        return self._choice.read(sequences, emission)
 
     def _choices(self) -> Iterator[tuple[str, int, EmissionChoice]]:
         for (name, kind), states in zip(self._choice.kinds.items(), self.sizes, strict=True):
@@ -102,8 +101,7 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
     def _initial_emission(
         self, sequences: Any, read: SequenceRows, generator: np.random.Generator
     ) -> ModalityEmission:
-        known = None if self._parameters is None else self._parameters.emission
-        widths = [width or 0 for width in self._choice.widths(sequences, known).values()]
+        widths = [width or 0 for width in self._choice.widths(sequences, None).values()]
         split = [np.split(part, np.cumsum(widths)[:-1], axis=1) for part in read.parts]
         made = {}
         for m, (name, states, choice) in enumerate(self._choices()):

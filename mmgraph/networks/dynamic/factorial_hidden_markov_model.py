@@ -15,7 +15,7 @@ from mmgraph.inference.exact.chain.path_samples import sample_paths
 from mmgraph.inference.mean_field.factorial_chains import FactoredPosterior, factorial_mean_field
 from mmgraph.learning.dynamic.climbing import Ascent
 from mmgraph.learning.dynamic.emissions.additive_gaussian import AdditiveGaussianEmission
-from mmgraph.learning.dynamic.emissions.emission import Statistics
+from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
 from mmgraph.learning.dynamic.parallel_chains import ParallelChains, summed_by_chain
 from mmgraph.learning.dynamic.sequences import SequenceRows, read_sequences
@@ -99,9 +99,8 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
     def _joint(self, parameters: ParallelChains) -> FactorialChain:
         return FactorialChain(parameters.joint_start, parameters.transitions)
 
-    def _read(self, sequences: object) -> SequenceRows:
-        known = None if self._parameters is None else self._parameters.emission.features
-        return read_sequences(sequences, known)
+    def _read(self, sequences: object, emission: Emission | None) -> SequenceRows:
+        return read_sequences(sequences, None if emission is None else emission.features)
 
     def _initial_emission(
         self, sequences: Any, read: SequenceRows, generator: np.random.Generator

@@ -340,7 +340,11 @@ class LinearGaussianSystem(SystemAnswers):
             iterations,
             tolerance,
             checkpoint=checkpoint,
-            belongs_to={"settings": settings, "data": digest(read.lengths, [rows])},
+            belongs_to={
+                "settings": settings,
+                "data": digest(read.lengths, [rows]),
+                "first values": digest([], self.system),
+            },
             progress=progress,
         )
         self.system, self.fit_report = climb(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,28 +29,8 @@ from mmgraph.learning.dynamic.hidden_chain import distribution
 from mmgraph.learning.dynamic.parallel_chains import ParallelChains, parallel_chains
 from mmgraph.learning.dynamic.sequences import SequenceRows
 from mmgraph.learning.kept_steps import digest
+from mmgraph.networks.dynamic.chain_marginals import ChainMarginals
 from mmgraph.networks.dynamic.face_answers import FaceAnswers
-
-
-class ChainMarginals(dict[str, np.ndarray]):
-    """The distribution of each step's state, ``(length, states)``, by chain.
-
-    Attributes
-    ----------
-    method : str
-        What answered.
-    exact : bool
-        Whether it is exact up to rounding.
-    log_likelihood : float
-        Of the sequence; a lower bound where the method is structured mean field.
-    """
-
-    def __init__(
-        self, marginals: Mapping[str, np.ndarray], method: str, exact: bool, log_likelihood: float
-    ) -> None:
-        super().__init__(marginals)
-        self.method, self.exact, self.log_likelihood = method, exact, log_likelihood
-
 
 LEAST_VISITS = 1e-3
 """A state that is expected less often in all sequences together has not been visited."""
@@ -76,10 +58,9 @@ class ParallelChainModel(FaceAnswers):
     random_state: int
 
     def _declare(self, chains: Mapping[str, int]) -> None:
-        self.chains = {str(name): states for name, states in chains.items()}
-        wrong = [n for n, k in self.chains.items() if not isinstance(k, int) or k < 1]
-        if not self.chains or wrong:
+        if not chains or not all(isinstance(k, Integral) and k > 0 for k in chains.values()):
             raise GraphError(f"every chain has a number of states, which {chains!r} does not say")
+        self.chains = {str(name): int(states) for name, states in chains.items()}
         if self.pseudo_counts < 0:
             raise LearningError(f"pseudo-counts are not negative, as {self.pseudo_counts} is")
         self.sizes = tuple(self.chains.values())
@@ -110,8 +91,8 @@ class ParallelChainModel(FaceAnswers):
         return True
 
     @abstractmethod
-    def _read(self, sequences: object) -> SequenceRows:
-        """Read sequences, modalities side by side."""
+    def _read(self, sequences: object, emission: Emission | None) -> SequenceRows:
+        """Read sequences, modalities side by side; of the features of an emission, if any."""
 
     @abstractmethod
     def _initial_emission(
@@ -185,13 +166,21 @@ class ParallelChainModel(FaceAnswers):
         """
         if start not in ("data", "current"):
             raise LearningError(f"start is 'data' or 'current', not {start!r}")
-        read = self._read(sequences)
-        count = restarts if start == "data" else 1
+        options = ClimbOptions(iterations, tolerance, restarts if start == "data" else 1)
+        known = self.parameters.emission if start == "current" else None
+        read = self._read(sequences, known)
         first = [self.parameters if start == "current" else self._first(sequences, read, i)
-                 for i in range(count)]  # fmt: skip
+                 for i in range(options.restarts)]  # fmt: skip
         rows = [first[0].emission.prepared(part) for part in read.parts]
-        kept = {"settings": repr(self.get_params()), "data": digest(read.lengths, rows)}
-        options = ClimbOptions(iterations, tolerance, count, checkpoint, kept, progress)
+        settings = {n: v for n, v in self.get_params().items() if n != "emission"}
+        belongs_to = {
+            "settings": repr(settings),
+            "data": digest(read.lengths, rows),
+            "first values": digest(first[0].settings(), first[0].arrays().values()),
+        }
+        options = dataclasses.replace(
+            options, checkpoint=checkpoint, belongs_to=belongs_to, progress=progress
+        )
         fitted, self.fit_report = climb(
             first.__getitem__, self._ascent(rows), options, ParallelChains.arrays,
             first[0].restored, sum(read.lengths),
@@ -274,7 +263,7 @@ class ParallelChainModel(FaceAnswers):
 
     def _prepared(self, sequences: object) -> tuple[SequenceRows, list[np.ndarray]]:
         emission = self.parameters.emission
-        read = self._read(sequences)
+        read = self._read(sequences, emission)
         return read, [emission.prepared(part) for part in read.parts]
 
     def log_likelihood(self, sequences: object) -> Any:

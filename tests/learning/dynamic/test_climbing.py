@@ -109,6 +109,15 @@ def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path, restarts):
         run(halfway(9.3), first, belongs_to={"data": "other"}, **settings)
 
 
+def test_a_run_that_converged_goes_on_to_a_smaller_tolerance(tmp_path):
+    run(halfway(9.3), tolerance=1e-1, checkpoint=tmp_path)
+    found, report = run(halfway(9.3), tolerance=1e-6, checkpoint=tmp_path)
+    whole, once = run(halfway(9.3), tolerance=1e-6)
+    np.testing.assert_array_equal(found, whole)
+    assert report.objectives == once.objectives
+    assert run(halfway(9.3), tolerance=1e-1, checkpoint=tmp_path)[1].converged
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

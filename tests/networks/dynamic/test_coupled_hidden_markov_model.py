@@ -10,8 +10,9 @@ from scipy.stats import norm
 
 from mmgraph.formats.native.native import read_native
 from mmgraph.formats.native.sequence_models import write_model
-from mmgraph.graph.errors import EvidenceError, LearningError
+from mmgraph.graph.errors import EvidenceError, FormatError, LearningError
 from mmgraph.inference.query import map_query, query
+from mmgraph.learning.dynamic.emissions.gaussian import GaussianEmission
 from mmgraph.networks.dynamic.coupled_hidden_markov_model import CoupledHiddenMarkovModel
 from tests.inference.exact.chain.enumerated_paths import enumerated
 
@@ -143,3 +144,18 @@ def test_bad_input_is_named():
         model.filter().step({"sight": [0]})
     with pytest.raises(LearningError, match="transition of chain 'sight'"):
         model.set_parameters(transition={"sight": np.eye(3)})
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_checkpoint_belongs_to_its_first_values(tmp_path):
+    rows = drawn_model(0).sample(40, 1)[0]
+
+    def model(mean):
+        given = GaussianEmission([[mean], [1.0]], np.ones((2, 1)))
+        return CoupledHiddenMarkovModel(SIZES, {"sound": given, "sight": "gaussian"})
+
+    settings = {"iterations": 3, "tolerance": 0.0, "checkpoint": tmp_path}
+    whole = model(-1.0).fit(rows, **settings).fit_report.objectives
+    assert model(-1.0).fit(rows, **settings).fit_report.objectives == whole
+    with pytest.raises(FormatError, match="the first values differ"):
+        model(-2.0).fit(rows, **settings)

@@ -203,3 +203,16 @@ def test_bad_input_is_named():
     model.set_parameters(contributions=whole, covariance_matrix=np.eye(2))
     with pytest.raises(EvidenceError, match="2 finite cells"):
         model.filter().step([1.0])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_model_is_fitted_anew_to_rows_of_other_features():
+    rows = np.random.default_rng(0).normal(size=(30, 2))
+    model = FactorialHiddenMarkovModel(np.array([2, 2])).fit(rows, iterations=2)
+    again = FactorialHiddenMarkovModel([2, 2]).fit(rows[:, :1], iterations=2)
+    model.fit(rows[:, :1], iterations=2)
+    assert model.log_likelihood(rows[:, :1]) == again.log_likelihood(rows[:, :1])
+    with pytest.raises(EvidenceError, match="2 features, and 1 are expected"):
+        model.fit(rows, start="current")
+    with pytest.raises(LearningError, match="restarts are at least 1"):
+        model.fit(rows, restarts=0)

@@ -281,3 +281,16 @@ def test_sequences_that_are_none():
     unstable = LinearGaussianSystem(**{**PLAIN, "transition": [[1e3]]})
     with pytest.raises(GraphError, match="unstable"):
         unstable.smooth(np.full((200, 1), np.nan))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_checkpoint_belongs_to_its_first_values(tmp_path):
+    generator = np.random.default_rng(7)
+    rows = drawn(random_system(generator, 1, 1), 20, 0.0, generator)
+    settings = {"iterations": 3, "tolerance": 0.0, "checkpoint": tmp_path}
+    first = random_system(np.random.default_rng(1), 1, 1)
+    whole = first.fit(rows, **settings).fit_report.objectives
+    again = random_system(np.random.default_rng(1), 1, 1).fit(rows, **settings)
+    assert again.fit_report.objectives == whole
+    with pytest.raises(FormatError, match="the first values differ"):
+        random_system(np.random.default_rng(2), 1, 1).fit(rows, **settings)
