@@ -317,7 +317,10 @@ class HiddenMarkovModel(ChainFace):
         settings = self.get_params() | {"emission": kinds}
         if not isinstance(self.states, int):
             settings["states"] = list(self.labels)
-        return {"settings": settings, "parameters": parameters.settings()}, parameters.arrays()
+        arrays = parameters.arrays()
+        if self._set is not None:
+            arrays |= {f"possible/{n}": getattr(self._set, n) > 0 for n in ("start", "transition")}
+        return {"settings": settings, "parameters": parameters.settings()}, arrays
 
     @classmethod
     def restored(cls, document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
@@ -325,7 +328,14 @@ class HiddenMarkovModel(ChainFace):
         settings = dict(document["settings"])
         kinds = settings.pop("emission")
         model = cls(emission=kinds.get("", kinds), **settings)
-        model._parameters = cls._chain_of(document["parameters"], arrays)
+        own = {name: array for name, array in arrays.items() if not name.startswith("possible/")}
+        model._parameters = found = cls._chain_of(document["parameters"], own)
+        if not len(model.labels) == found.emission.states == len(found.start):
+            raise LearningError(f"{len(model.labels)} states have the parameters of others")
+        if "possible/start" in arrays:
+            model._set = found._replace(
+                start=arrays["possible/start"], transition=arrays["possible/transition"]
+            )
         return model
 
     _chain_of: ClassVar[Callable[..., HiddenChain]] = staticmethod(hidden_chain)
