@@ -27,6 +27,7 @@ from mmgraph.cli.retrieval.search import search
 from mmgraph.cli.sequences.changepoints import changepoints
 from mmgraph.cli.sequences.detect import detect
 from mmgraph.cli.sequences.listen import listen
+from mmgraph.cli.sequences.recognise import recognise
 from mmgraph.cli.sequences.track import track
 from mmgraph.cli.tables.learn import learn
 from mmgraph.cli.tables.new import new
@@ -92,6 +93,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "index": index,
     "search": search,
     "changepoints": changepoints,
+    "recognise": recognise,
     "detect": detect,
     "track": track,
     "listen": listen,

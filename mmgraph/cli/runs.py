@@ -21,6 +21,10 @@ from mmgraph.cli.interruption import steps_kept
 from mmgraph.cli.tables.classifiers import leaf_words
 
 COLUMNS = {
+    "activities": (
+        "split", "given", "method", "recording_accuracy", "accuracy", "macro_f1", "transitions_f1",
+        "segment_f1", "log_loss", "debiased_calibration_error",
+    ),
     "boltzmann_machine": (
         "split", "given", "imputed", "representation", "accuracy",
         "expected_calibration_error", "calibration_error_by_chance", "mean_squared_error",
@@ -89,7 +93,7 @@ def run(
     # Of a comparison, rows as they are: noise and few labels stand in its page.
     rows = [row for row in report["results"] if _is_plain(row)]
     columns = COLUMNS.get(report["kind"]) or tuple(rows[0])
-    if report["kind"] == "boltzmann_machine":  # whose rows are of several kinds
+    if report["kind"] in ("activities", "boltzmann_machine"):  # whose rows are of several kinds
         columns = tuple(c for c in columns if any(c in row for row in rows))
     if report["kind"] == "comparison":
         print_comparison(rows, _title(report))

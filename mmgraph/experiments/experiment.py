@@ -14,6 +14,7 @@ from mmgraph.experiments.reader import Reader
 from mmgraph.graph.storage.whole_files import write_text
 
 KINDS = {
+    "activities": "mmgraph.experiments.activities.experiment",
     "boltzmann_machine": "mmgraph.experiments.machine.experiment",
     "classification": "mmgraph.experiments.classification.classification",
     "commands": "mmgraph.experiments.commands.experiment",

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.reading import Outcome
@@ -36,7 +37,9 @@ with needs("data", "scikit-learn", "predictors"):
 PERCEPTRONS = PerceptronsLeaf(members=2, hidden=128, layers=1, epochs=6, batch=512)
 """Cells are many, and those of one stretch alike: few epochs do."""
 UNLABELLED_WAYS = ("state", "skip")
-_LEAST_POWER, _LEAST_PROBABILITY = 0.01, 1e-9
+_LEAST_POWER = 0.01
+_BY_ITSELF = 1e-6
+"""How far a cell is trusted by itself: which label is likeliest where it surely has none, say."""
 _TRIALS = 8
 """How many powers are tried."""
 _LONGEST = 200
@@ -253,14 +256,20 @@ class SequenceLabeller(BaseEstimator):
         asked = asked_modalities(self.modalities_, given)
         there = tuple(m for m in asked if m in cells.data.modalities)
         evidence = self.classifier_.model_.contributions(self.classifier_._rows(cells.data), there)
-        scores = cells.split(self._power(there, later) * evidence.sum(0))
-        return cells, self.durations_.posterior(scores, later)
+        evidence = evidence.sum(0)
+        scores = cells.split(self._power(there, later) * evidence)
+        alone = cells.split(softmax(self.classifier_.model_.log_prior + evidence, axis=1))
+        posteriors = self.durations_.posterior(scores, later)
+        return cells, [
+            (1 - _BY_ITSELF) * posterior + _BY_ITSELF * one
+            for posterior, one in zip(posteriors, alone, strict=True)
+        ]
 
     def _of_classes(
         self, table: Float64[np.ndarray, "cells states"]
     ) -> Float64[np.ndarray, "cells classes"]:
         """Probabilities, given that there is a label."""
-        classes = np.maximum(table[:, : len(self.classes_)], _LEAST_PROBABILITY)
+        classes = np.maximum(table[:, : len(self.classes_)], np.finfo(np.float64).tiny)
         return classes / classes.sum(1, keepdims=True)
 
     def predict_proba(
@@ -289,8 +298,21 @@ class SequenceLabeller(BaseEstimator):
             If a recording has other channels than those learned from, or features look farther
             ahead than the lag.
         """
-        cells, posteriors = self._posteriors(recordings, given, lag)
-        return cells.on_steps(self._of_classes(np.concatenate(posteriors)))
+        cells = self.cells(recordings)
+        return cells.on_steps(np.concatenate(self.posteriors(cells, given, lag)))
+
+    def posteriors(
+        self, cells: RecordingCells, given: Collection[str] | None = None, lag: float | None = None
+    ) -> list[Float64[np.ndarray, "cells classes"]]:
+        """Return the probabilities of :meth:`predict_proba` for each cell, by recording."""
+        return [self._of_classes(table) for table in self._posteriors(cells, given, lag)[1]]
+
+    def cell_probabilities(
+        self, cells: RecordingCells, given: Collection[str] | None = None
+    ) -> Float64[np.ndarray, "cells classes"]:
+        """Return what the classifier says of each cell by itself, whatever is before and after."""
+        check_is_fitted(self)
+        return self._of_classes(self.classifier_.predict_proba(cells.data, given))
 
     def _later_cells(self, cells: RecordingCells, lag: float) -> int:
         """How many cells later are still within a lag."""
