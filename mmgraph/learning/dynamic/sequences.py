@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from mmgraph.graph.errors import EvidenceError, suggestion
-from mmgraph.graph.state_labels import MISSING
+from mmgraph.graph.errors import EvidenceError, UnknownStateError, suggestion
+from mmgraph.graph.variable import Variable
 
 
 class SequenceRows(NamedTuple):
@@ -217,7 +217,8 @@ def read_labels(
     Parameters
     ----------
     labels : sequence of array-like
-        For each sequence the states of its steps, by label or index; -1 or None is unknown.
+        For each sequence the states of its steps, as :class:`StateLabels` reads cells; None, NaN
+        and -1, unless a state is called that, are unknown.
     lengths : sequence of int
         Of the sequences.
     states : sequence of label
@@ -232,7 +233,7 @@ def read_labels(
         raise EvidenceError(
             f"there are labels for {len(given)} sequences, and {len(lengths)} of them"
         )
-    index = {label: code for code, label in enumerate(states)}
+    reader = Variable("state", states).reader
     read = []
     for number, (steps, length) in enumerate(zip(given, lengths, strict=True)):
         cells = np.asarray(steps, object)
@@ -246,12 +247,9 @@ def read_labels(
             )
         codes = np.empty(length, np.int64)
         for step, cell in enumerate(cells.tolist()):
-            code = MISSING if cell is None or cell == MISSING else index.get(cell)
-            if code is None:
-                raise EvidenceError(
-                    f"sequence {number}, step {step}: no state is called {cell!r}"
-                    f"{suggestion(cell, index)}"
-                )
-            codes[step] = code
+            try:
+                codes[step] = reader.read(cell)
+            except UnknownStateError as error:
+                raise EvidenceError(f"sequence {number}, step {step}: {error}") from None
         read.append(codes)
     return read

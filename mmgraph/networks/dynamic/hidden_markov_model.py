@@ -94,7 +94,7 @@ class HiddenMarkovModel(ChainFace):
         self.states, self.emission, self.covariance = states, emission, covariance
         self.components, self.order, self.floor = components, order, floor
         self.pseudo_counts, self.random_state = pseudo_counts, random_state
-        _ = self._choice  # says at once what is wrong
+        _ = self._choice, self._hidden()  # say at once what is wrong
         self._parameters: HiddenChain | None = None
         self._set: HiddenChain | None = None
         self.fit_report: EMReport | None = None
@@ -180,8 +180,8 @@ class HiddenMarkovModel(ChainFace):
         ----------
         sequences : sequences
         labels : sequence of array-like, optional
-            The states of steps that are known, by label; -1 or None where one is not. Where all
-            are, learning is counting.
+            The states of steps that are known, by label; None, NaN or -1 (unless a state is called
+            that) where one is not. Where all are, learning is counting.
         start : {"data", "current"}
             First values by k-means (or by the labels), or the present ones.
         iterations, tolerance, restarts, checkpoint, progress

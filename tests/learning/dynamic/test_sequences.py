@@ -1,6 +1,7 @@
 """Sequences as users give them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -108,6 +109,11 @@ def test_labels_are_read_by_name():
     assert [part.tolist() for part in read] == [[1, -1, 0], [-1, 2]]
     (single,) = read_labels(np.array(["sit", "walk"]), [2], states)
     assert single.tolist() == [1, 0]
+    missing = pd.Series([pd.NA, 1, -1], dtype="Int64")
+    read = read_labels([missing, [np.nan, 1.0]], [3, 2], (0, 1))
+    assert [part.tolist() for part in read] == [[-1, 1, -1], [-1, 1]]
+    (falling,) = read_labels(np.array([-1, 1, np.nan]), [3], (1, 0, -1))
+    assert falling.tolist() == [2, 0, -1]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +121,7 @@ def test_labels_are_read_by_name():
     [
         ([[0, 1]], "labels for 1 sequences, and 2 of them"),
         ([[0, 1], [0]], "sequence 1 has 2 steps, and its labels are 1"),
-        ([[0, 1], [0, 2]], "sequence 1, step 1: no state is called 2"),
+        ([[0, 1], [0, 2]], "sequence 1, step 1: variable 'state' has no state 2"),
         ([[0, 1], np.zeros((2, 1))], r"sequence 1: labels are \(length,\), not of shape \(2, 1\)"),
         ([0, 1], r"sequence 0: labels are \(length,\), not of shape \(\)"),
         ("01", "not str"),
@@ -127,7 +133,7 @@ def test_bad_labels_are_named(labels, message):
 
 
 def test_the_nearest_label_is_suggested():
-    with pytest.raises(EvidenceError, match="no state is called 'wlak'; did you mean 'walk'"):
+    with pytest.raises(EvidenceError, match="has no state 'wlak'; did you mean 'walk'"):
         read_labels([["wlak"]], [1], ("walk", "sit"))
 
 

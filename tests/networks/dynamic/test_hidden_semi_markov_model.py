@@ -186,7 +186,7 @@ def test_what_is_wrong_is_named(drawn):
     model = drawn_model()
     with pytest.raises(EvidenceError, match="sequence 1 has no steps"):
         model.fit([rows, np.empty((0, 2))])
-    with pytest.raises(EvidenceError, match="sequence 0, step 4: no state is called 7"):
+    with pytest.raises(EvidenceError, match="sequence 0, step 4: variable 'state' has no state 7"):
         model.fit([rows], [np.where(np.arange(150) == 4, 7, 0)])
     for wrong in (np.ones((3, 2)), np.ones((2, 2)) / 2, np.full((3, 2), -0.1)):
         with pytest.raises(LearningError, match="durations are"):
