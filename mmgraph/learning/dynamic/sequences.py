@@ -233,7 +233,7 @@ def read_labels(
         raise EvidenceError(
             f"there are labels for {len(given)} sequences, and {len(lengths)} of them"
         )
-    reader = Variable("state", states).reader
+    reader = Variable("state", tuple(states)).reader
     read = []
     for number, (steps, length) in enumerate(zip(given, lengths, strict=True)):
         cells = np.asarray(steps, object)
