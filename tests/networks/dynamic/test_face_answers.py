@@ -104,7 +104,7 @@ def test_bad_questions_are_refused():
             ask(model(), rows())
         with pytest.raises(UnknownVariableError, match="'row'; did you mean 'rows'"):
             ask(model(), {"row": rows()})
-        with pytest.raises(EvidenceError, match="evidence of sequences is .'rows'"):
+        with pytest.raises(EvidenceError, match=r"evidence of sequences is .'rows'"):
             ask(model(), {})
         with pytest.raises(EvidenceError, match="sequence 0 has 2 features, and 1 are expected"):
             ask(model(), {"rows": np.zeros((3, 2))})
