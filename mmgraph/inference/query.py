@@ -154,6 +154,11 @@ def joint(
     TreewidthError
         If the joint table or the tables behind it would not fit the memory budget.
     """
+    if isinstance(model, SequenceModel):
+        raise MmgraphError(
+            "joint is not answered by models of sequences; unrolled(length) of a dynamic network "
+            "gives a network that is"
+        )
     check_model(model, "joint")
     names = _named_once(variables, "the joint distribution asks")
     table: Tensor = _answer("joint", model, evidence, (names,), method, device, options)

@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from mmgraph.cli.common import JsonOption, print_json
 from mmgraph.graph.errors import FormatError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mmgraph.sequences.commands.command_model import Recognition
     from mmgraph.sequences.commands.listener import Listener
     from mmgraph.sequences.commands.recogniser import CommandRecogniser
@@ -58,6 +59,8 @@ def _answers(
 
 
 def _samples(recogniser: CommandRecogniser, audio: str) -> Iterator[np.ndarray]:
+    import numpy as np
+
     size = round(_STEP * recogniser.rate)
     if audio == "-":
         while content := sys.stdin.buffer.read(2 * size):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from mmgraph.cli.common import JsonOption, list_written, print_written
@@ -80,7 +79,7 @@ def track(
         elif picture is not None:
             behind = None if video is None else next(video_frames(video))[1]
             save(track_paths(found, behind), picture)
-    count = len(np.unique(found.ids))
+    count = len(set(found.ids.tolist()))
     record: dict[str, Any] = {"output": str(output), "tracks": count, "boxes": len(found)}
     record |= {"cost": found.cost, "bound": found.bound, "gap": found.gap}
     certain = "" if found.gap is None else f"; cost {found.cost:.2f}, too high by {found.gap:.2g}"

@@ -121,6 +121,12 @@ def read_row(row: object, features: int, scores: bool = False) -> Float64[np.nda
     return cells
 
 
+def check_ahead(steps: int) -> None:
+    """Raise EvidenceError if something is asked of no steps ahead."""
+    if steps < 1:
+        raise EvidenceError(f"a forecast is of at least one step, not {steps}")
+
+
 def _iterable(sequences: object) -> Sequence[object]:
     if not isinstance(sequences, list | tuple):
         raise EvidenceError(
@@ -219,6 +225,7 @@ def read_labels(
     labels : sequence of array-like
         For each sequence the states of its steps, as :class:`StateLabels` reads cells; None, NaN
         and -1, unless a state is called that, are unknown.
+        Of a single sequence they may stand by themselves.
     lengths : sequence of int
         Of the sequences.
     states : sequence of label
@@ -229,6 +236,12 @@ def read_labels(
         If lengths do not match, or there is no such state: which sequence and step.
     """
     given = [labels] if hasattr(labels, "shape") else list(_iterable(labels))
+    if (
+        len(lengths) == 1
+        and given
+        and not any(isinstance(c, list | tuple | np.ndarray) for c in given)
+    ):
+        given = [given]  # those of one sequence, which was given by itself
     if len(given) != len(lengths):
         raise EvidenceError(
             f"there are labels for {len(given)} sequences, and {len(lengths)} of them"

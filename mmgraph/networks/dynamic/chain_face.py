@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 
 from mmgraph.graph.variable import Variable
+from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
-from mmgraph.learning.dynamic.sequences import SequenceRows, label_array
+from mmgraph.learning.dynamic.sequences import SequenceRows, check_ahead, label_array
 from mmgraph.networks.dynamic.face_answers import FaceAnswers
 
 
@@ -45,17 +47,29 @@ class ChainFace(FaceAnswers):
         rows = np.concatenate([parameters.emission.prepared(part) for part in read.parts])
         return read, parameters.densities(rows, None)
 
-    def posterior(self, sequences: object) -> Any:
+    def posterior(self, sequences: object, lag: int | None = None) -> Any:
         """Return the distribution of the state at each step, ``(length, states)``, of each
         sequence.
 
+        Parameters
+        ----------
+        sequences : sequences
+        lag : int, optional
+            Given rows up to so many steps later (0: filtered); by default given all.
+
         Raises
         ------
+        EvidenceError
+            If the lag is negative.
         ZeroProbabilityError
             If a sequence is impossible: which one, and from which step on.
         """
         read, densities = self._densities(sequences)
-        marginals, _ = self.parameters.chain.marginals(densities, read.lengths)
+        chain = self.parameters.chain
+        if lag is None:
+            marginals, _ = chain.marginals(densities, read.lengths)
+        else:
+            marginals = chain.lagged(densities, read.lengths, lag)
         return read.answer(np.split(marginals, np.cumsum(read.lengths)[:-1]))
 
     def predict(self, sequences: object) -> Any:
@@ -109,6 +123,14 @@ class ChainFace(FaceAnswers):
         drawn = chain.sample_paths(densities, read.lengths, draws, generator)
         return [{"state": paths} for paths in drawn]
 
+    def _as_given(self, rows: Float64[np.ndarray, "length features"]) -> Any:
+        """Rows as users give them: of several modalities a mapping."""
+        emission = self.parameters.emission
+        if not isinstance(emission, ModalityEmission):
+            return rows
+        ends = np.cumsum([part.features for part in emission.parts.values()])[:-1]
+        return dict(zip(emission.parts, np.split(rows, ends, axis=1), strict=True))
+
     def score(self, sequences: object, y: object = None) -> float:
         """Return the mean log-likelihood of a step."""
         read, densities = self._densities(sequences)
@@ -117,6 +139,7 @@ class ChainFace(FaceAnswers):
 
     def forecast(self, sequences: object, steps: int = 1) -> Any:
         """Return the distributions of the states that follow each sequence, ``(steps, states)``."""
+        check_ahead(steps)
         last = [part[-1] for part in _listed_answers(self.posterior(sequences))]
         ahead = []
         for chances in last:

@@ -176,9 +176,7 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
 
     def filter(self, lag: int = 0, state: Path | str | None = None) -> JointFilter:
         """Return a filter that takes rows one by one, perhaps from where ``state`` left off."""
-        parameters = self.parameters
-        widths = {n: p.features for n, p in parameters.emission.parts.items()}  # type: ignore[attr-defined]
-        made = JointFilter(self._joint(parameters), self.chains, widths, lag)
+        made = JointFilter(self._joint(self.parameters), self.chains, lag)
         return made if state is None else made.load(state)
 
     def _given(self, rows: np.ndarray) -> dict[str, np.ndarray]:

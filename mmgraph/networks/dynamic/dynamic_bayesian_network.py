@@ -46,7 +46,8 @@ class DynamicBayesianNetwork(DynamicGraph, SequenceModel):
         The variables of the first step.
     transition : BayesianNetwork
         Those of every later step given the step before, whose variables end in ``[-1]`` (or
-        ``[-2]``, two before). What distributions these have is passed over.
+        ``[-2]``, two before). These need a distribution, as all variables of a network do, but
+        which is passed over.
     second_slice : BayesianNetwork, optional
         The second step, which must be given where the transition reaches two back.
     inputs : iterable of str
@@ -256,15 +257,6 @@ class DynamicBayesianNetwork(DynamicGraph, SequenceModel):
         )
         self.__dict__.update({k: v for k, v in fitted.__dict__.items() if k != "fit_report"})
         return self
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return all parameters, under ``slice/child/name``."""
-        return {
-            f"{number}/{child}/{name}": tensor.detach().cpu().numpy()
-            for number in range(len(self.slices))
-            for child, factor in self.distributions(number).items()
-            for name, tensor in factor.parameters().items()
-        }
 
     def _restored(self, arrays: Mapping[str, np.ndarray]) -> DynamicBayesianNetwork:
         slices = []

@@ -131,7 +131,14 @@ class FaceAnswers(SequenceModel):
         method: str,
         **options: Any,
     ) -> Samples:
-        """As :func:`mmgraph.sample`: paths of the hidden variables given the sequences."""
+        """As :func:`mmgraph.sample`: paths of the hidden variables given the sequences.
+
+        Without evidence, by ``length=``, those of sequences that are drawn, too.
+        """
+        if evidence is None:
+            if set(options) != {"length"}:
+                raise EvidenceError("nothing is observed: say how many steps there are by length=…")
+            return self._drawn_sequences(draws, options["length"], generator)
         sequences = self._sequences(evidence)
         seed = int(torch.randint(2**62, (1,), generator=generator).item())
         drawn = self._drawn_paths(sequences, draws, np.random.default_rng(seed))
@@ -147,6 +154,24 @@ class FaceAnswers(SequenceModel):
         if len(drawn) == 1:
             return Samples(over_time, {n: t[0] for n, t in codes.items()})
         return Samples(over_time, codes, len(drawn))
+
+    def _drawn_sequences(
+        self, draws: int, length: int, generator: torch.Generator | None
+    ) -> Samples:
+        """Draws of all variables at so many steps, rows among them."""
+        seeds = torch.randint(2**31, (draws,), generator=generator).tolist()
+        pairs = [self.sample(length, seed) for seed in seeds]  # type: ignore[attr-defined]
+        rows = [given if isinstance(given, Mapping) else {ROWS: given} for given, _ in pairs]
+        paths = [p if isinstance(p, Mapping) else {next(iter(self._hidden())): p} for _, p in pairs]
+        variables = self._over_time(list(self._hidden()), Steps([length]))
+        codes = {
+            name: torch.tensor([[variables[name].code(label) for label in p[name]] for p in paths])
+            for name in variables
+        }
+        for name, first in rows[0].items():
+            variables[name] = Variable(name, shape=first.shape, family="gaussian")
+            codes[name] = torch.from_numpy(np.stack([one[name] for one in rows]))
+        return Samples(variables, codes)
 
     @abstractmethod
     def _drawn_paths(

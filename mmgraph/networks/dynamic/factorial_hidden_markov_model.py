@@ -224,7 +224,7 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
         made: JointFilter | FactoredFilter
         if self.exact:
             joint = parameters.joint_start, parameters.joint_transition
-            made = JointFilter(HiddenChain(*joint, parameters.emission), self.chains, {}, lag)
+            made = JointFilter(HiddenChain(*joint, parameters.emission), self.chains, lag)
         elif lag:
             raise LearningError("a filter by mean field has no lag")
         else:

@@ -293,10 +293,8 @@ class HiddenMarkovModel(ChainFace):
         made = StepFilter(self.parameters, lag)
         return made if state is None else made.load(state)
 
-    def sample(
-        self, length: int, random_state: int | None = None
-    ) -> tuple[Float64[np.ndarray, "length features"], np.ndarray]:
-        """Return a drawn sequence, and the labels of its states."""
+    def sample(self, length: int, random_state: int | None = None) -> tuple[Any, np.ndarray]:
+        """Return a drawn sequence, as it would be given, and the labels of its states."""
         if length < 1:
             raise LearningError(f"a sequence has at least one step, not {length}")
         seed = self.random_state if random_state is None else random_state
@@ -308,7 +306,7 @@ class HiddenMarkovModel(ChainFace):
         for t in range(length):
             path[t] = min(np.searchsorted(table.cumsum(), uniform[t]), len(start) - 1)
             table = transition[path[t]]
-        return emission.sample(path, generator), label_array(self.labels)[path]
+        return self._as_given(emission.sample(path, generator)), label_array(self.labels)[path]
 
     def stored(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what the model is made of: JSON values, and arrays by name."""

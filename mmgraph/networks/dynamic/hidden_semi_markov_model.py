@@ -9,14 +9,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import EvidenceError, LearningError, check_choice
+from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.learning.dynamic.durations import Durations, count_segments
 from mmgraph.learning.dynamic.emissions.choice import EmissionSpec
 from mmgraph.learning.dynamic.emissions.emission import Emission
 from mmgraph.learning.dynamic.hidden_chain import normalised
 from mmgraph.learning.dynamic.segment_chain import SegmentChain, segment_chain
-from mmgraph.learning.dynamic.sequences import SequenceRows, label_array
-from mmgraph.networks.dynamic.filters.duration_filter import DurationFilter, lagged
+from mmgraph.learning.dynamic.sequences import SequenceRows, check_ahead, label_array
+from mmgraph.networks.dynamic.filters.duration_filter import DurationFilter
 from mmgraph.networks.dynamic.hidden_markov_model import HiddenMarkovModel
 
 
@@ -174,35 +174,9 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
             durations=durations.learned(counts),
         )
 
-    def posterior(self, sequences: object, lag: int | None = None) -> Any:
-        """Return the distribution of the state at each step, ``(length, states)``, of each
-        sequence.
-
-        Parameters
-        ----------
-        sequences : sequences
-        lag : int, optional
-            Given rows up to so many steps later (0: filtered); by default given all.
-
-        Raises
-        ------
-        EvidenceError
-            If a lag is negative.
-        ZeroProbabilityError
-            If a sequence is impossible: which one, and from which step on.
-        """
-        if lag is None:
-            return super().posterior(sequences)
-        if lag < 0:
-            raise EvidenceError(f"a lag is a number of steps, not {lag}")
-        read, densities = self._densities(sequences)
-        chain = self.parameters.chain
-        if lag:
-            return read.answer(lagged(chain, densities, read.lengths, lag))
-        return read.answer(chain.filtered(densities, read.lengths))
-
     def forecast(self, sequences: object, steps: int = 1) -> Any:
         """Return the distributions of the states that follow each sequence, ``(steps, states)``."""
+        check_ahead(steps)
         read, densities = self._densities(sequences)
         return read.answer(self.parameters.chain.forecasts(densities, read.lengths, steps))
 
@@ -213,10 +187,8 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
         made = DurationFilter(self.parameters, lag)
         return made if state is None else made.load(state)
 
-    def sample(
-        self, length: int, random_state: int | None = None
-    ) -> tuple[Float64[np.ndarray, "length features"], np.ndarray]:
-        """Return a drawn sequence, whose last segment is cut off, and the labels of its states."""
+    def sample(self, length: int, random_state: int | None = None) -> tuple[Any, np.ndarray]:
+        """Return a drawn sequence, as it would be given, and the labels of its states."""
         if length < 1:
             raise LearningError(f"a sequence has at least one step, not {length}")
         generator = np.random.default_rng(
@@ -232,7 +204,9 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
             masses = rests[state] if rests is not None and not path else None
             path += [state] * parameters.durations.draw(state, generator, masses)
         states = np.array(path[:length])
-        return parameters.emission.sample(states, generator), label_array(self.labels)[states]
+        return self._as_given(parameters.emission.sample(states, generator)), label_array(
+            self.labels
+        )[states]
 
     def stored(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what the model is made of: JSON values, and arrays by name."""

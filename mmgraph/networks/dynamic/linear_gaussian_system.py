@@ -210,6 +210,10 @@ class LinearGaussianSystem(SystemAnswers):
         if lag < 0:
             raise EvidenceError(f"a lag is a number of steps, not {lag}")
         if sequences is not None:
+            if state is not None:
+                raise EvidenceError(
+                    "a state to go on from is of a filter that takes rows one by one"
+                )
             return self._answered(self._read(sequences), lag)
         made = LinearStepFilter(self.system, lag)
         return made if state is None else made.load(state)
@@ -289,8 +293,8 @@ class LinearGaussianSystem(SystemAnswers):
         self,
         sequences: object,
         *,
-        learn: Collection[str] | None = None,
-        diagonal: Collection[str] = (),
+        learn: Collection[str] | str | None = None,
+        diagonal: Collection[str] | str = (),
         floor: float = 1e-8,
         iterations: int = 100,
         tolerance: float = 1e-6,
@@ -302,9 +306,9 @@ class LinearGaussianSystem(SystemAnswers):
         Parameters
         ----------
         sequences : sequences
-        learn : collection of str, optional
+        learn : str or collection of str, optional
             The parameters to learn, by name; by default all but the offsets.
-        diagonal : collection of str
+        diagonal : str or collection of str
             Covariances of which only the diagonal is learned.
         floor : float
             The least eigenvalue of a covariance that is learned, as a part of the rows' variance.
@@ -324,7 +328,10 @@ class LinearGaussianSystem(SystemAnswers):
             If there is no parameter of a name.
         """
         names = SystemParameters._fields
-        learn = [n for n in names if not n.endswith("offset")] if learn is None else list(learn)
+        diagonal = [diagonal] if isinstance(diagonal, str) else list(diagonal)
+        if learn is None:
+            learn = [n for n in names if not n.endswith("offset")]
+        learn = [learn] if isinstance(learn, str) else list(learn)
         for name in learn:
             check_choice("parameter", name, names, LearningError)
         for name in diagonal:

@@ -129,7 +129,13 @@ def _joined(
 
 
 def _block(part: Any, name: str, cost: str) -> Float64[np.ndarray, "length features"]:
-    array = np.asarray(part)
+    try:
+        array = np.asarray(part)
+    except ValueError:
+        raise EvidenceError(
+            "rows are one sequence, (length,) or (length, features); parts of other lengths are "
+            "sequences of their own"
+        ) from None
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or not array.shape[1]:
         raise EvidenceError(f"rows {name}have shape {array.shape}; (length, features) was expected")

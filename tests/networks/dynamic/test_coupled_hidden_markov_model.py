@@ -140,7 +140,7 @@ def test_bad_input_is_named():
         model.predict(np.zeros((3, 3)))
     with pytest.raises(EvidenceError, match="did you mean 'sight'"):
         model.filter().step({"sigth": [0, 0]})
-    with pytest.raises(EvidenceError, match="'sight' has 2 cells, not 1"):
+    with pytest.raises(EvidenceError, match="'sight': a row has 2 finite cells, not 1"):
         model.filter().step({"sight": [0]})
     with pytest.raises(LearningError, match="transition of chain 'sight'"):
         model.set_parameters(transition={"sight": np.eye(3)})

@@ -137,7 +137,7 @@ def test_filters_go_on_from_a_file(drawn, tmp_path, left_censored):
         ("counters", numbers["counters"] + 999),
         ("newest", numbers["newest"] + 999),
     ):
-        save_file(numbers | {name: wrong}, tmp_path / "damaged")
+        save_file(numbers | {name: wrong}, tmp_path / "damaged", {"filter": first._whose})
         with pytest.raises(FormatError, match="outside of its buffer"):
             model.filter(lag=4, state=tmp_path / "damaged")
 

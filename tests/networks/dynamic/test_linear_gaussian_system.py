@@ -105,7 +105,7 @@ def test_lags_and_saved_filters(tmp_path):
             np.testing.assert_allclose(state.mean, lagged.means[t - 3], atol=1e-12)
             np.testing.assert_allclose(state.covariance, lagged.covariances[t - 3], atol=1e-12)
     for other in (system.filter(lag=1), random_system(generator, 5, 2).filter(lag=3)):
-        with pytest.raises(FormatError, match="another system, or of another lag"):
+        with pytest.raises(FormatError, match="of another model, or of another lag"):
             other.load(tmp_path / "state")
     (tmp_path / "state").write_bytes(b"nothing")
     with pytest.raises(FormatError, match="no state of a filter"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from mmgraph.graph.errors import ZeroProbabilityError
+from mmgraph.graph.errors import EvidenceError, ZeroProbabilityError
 from mmgraph.inference.exact.chain.durations_passes import (
     Counts,
     DurationPasses,
@@ -98,6 +98,28 @@ class DurationChain(DurationPasses):
             lengths,
         )
 
+    def lagged(
+        self, densities: LogDensities, lengths: Sequence[int], lag: int
+    ) -> Float64[np.ndarray, "steps states"]:
+        """Return the distribution of each step given rows up to ``lag`` steps later.
+
+        Raises
+        ------
+        EvidenceError
+            If the lag is negative.
+        """
+        if lag < 0:
+            raise EvidenceError(f"a lag is a number of steps, not {lag}")
+        if not lag:
+            return np.concatenate(self.filtered(densities, lengths))
+        answers = []
+        for part in _slices(lengths):
+            recent = RecentSteps(self, min(lag, part.stop - part.start - 1))
+            shares = [recent.step(row) for row in densities(part)]
+            before = np.reshape(shares[recent.lag : -1], (-1, self.states))
+            answers += [before, recent.smoothed(lag)]
+        return np.concatenate(answers)
+
     def forecasts(
         self, densities: LogDensities, lengths: Sequence[int], steps: int
     ) -> list[Float64[np.ndarray, "ahead states"]]:
@@ -162,3 +184,47 @@ class DurationChain(DurationPasses):
 def _slices(lengths: Sequence[int]) -> Iterator[slice]:
     ends = np.cumsum(lengths).tolist()
     return (slice(end - length, end) for end, length in zip(ends, lengths, strict=True))
+
+
+class RecentSteps:
+    """The chain after some rows of log-densities, and the last ``lag`` + 1 of them."""
+
+    def __init__(self, chain: DurationChain, lag: int) -> None:
+        self.chain, self.lag = chain, lag
+        self.window, self.begins = chain.begin()
+        self.passes = np.zeros((3, lag + 1, chain.states))  # rows, what began, what ended
+        self.masses = np.zeros(chain.states)
+        self.numbers = np.zeros(3)  # steps, scales, the log-mass of all
+
+    @property
+    def steps(self) -> int:
+        """How many rows it has taken."""
+        return int(self.numbers[0])
+
+    def step(self, densities: Float64[np.ndarray, " states"]) -> Float64[np.ndarray, " states"]:
+        """Take in a row; return the distribution ``lag`` steps before, or of the first step."""
+        if self.lag:
+            self.passes[:, :-1] = self.passes[:, 1:]
+        rows, begun, ended = self.passes
+        rows[-1], begun[-1] = densities, self.begins
+        self.masses, total, scale = self.chain.step(self.window, self.begins, rows[-1], ended[-1])
+        if total == -np.inf:
+            raise ZeroProbabilityError(
+                f"the row of step {self.steps} is impossible after those before it", (0,), ()
+            )
+        self.numbers[:] = self.numbers[0] + 1, self.numbers[1] + scale, total
+        if self.lag:
+            return self.smoothed(self.lag)[0]
+        shares: np.ndarray = np.exp(self.masses - total)
+        return shares
+
+    def smoothed(self, lag: int) -> Float64[np.ndarray, "steps states"]:
+        """Return the distributions of the last ``lag`` + 1 steps, or as many as there are."""
+        rows, begun, ended = self.passes[:, -min(self.steps, lag + 1) :].copy()
+        self.chain.run_back(rows, begun, ended, self.masses, float(self.numbers[2]), cut=True)
+        return ended
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return all that is remembered, by name."""
+        own = {name: getattr(self, name) for name in ("begins", "passes", "masses", "numbers")}
+        return {**self.window._asdict(), **own}

@@ -41,6 +41,30 @@ def filter_step(log_transition, log_filtered, log_densities, out):
 
 
 @compiled
+def lagged_marginals(log_start, log_transition, log_densities, lag, out):
+    """Write the distribution of each step given rows up to ``lag`` steps later.
+
+    Of one sequence; returns the first impossible step, or -1.
+    """
+    steps, states = log_densities.shape
+    filtered = np.empty((steps, states))
+    impartial = np.full((states, states), -np.inf)
+    for k in range(states):
+        impartial[k, k] = 0.0
+    for t in range(steps):
+        if t == 0:
+            gain = filter_step(impartial, log_start, log_densities[t], filtered[t])
+        else:
+            gain = filter_step(log_transition, filtered[t - 1], log_densities[t], filtered[t])
+        if gain == -np.inf:
+            return t
+    for t in range(steps):
+        later = log_densities[t + 1 : min(t + 1 + lag, steps)]
+        lagged_marginal(log_transition, filtered[t], later, out[t])
+    return -1
+
+
+@compiled
 def lagged_marginal(log_transition, log_filtered, log_densities, out):
     """Write the distribution of a step given that step and those after it, whose densities are
     given.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from mmgraph.graph.errors import ZeroProbabilityError
+from mmgraph.graph.errors import EvidenceError, ZeroProbabilityError
 from mmgraph.inference.exact.chain.dense_kernels import (
     LEAST,
     add_pairs,
@@ -21,6 +21,7 @@ from mmgraph.inference.exact.chain.dense_kernels import (
     log_forward,
     log_forward_backward,
 )
+from mmgraph.inference.exact.chain.filter_kernels import lagged_marginals
 from mmgraph.inference.exact.chain.pieces import LogDensities, Steps
 
 Visit = Callable[[slice, Float64[np.ndarray, "steps states"]], None]
@@ -153,6 +154,29 @@ class Chain(NamedTuple):
             out[part] = marginals
 
         return out, self.smooth(densities, lengths, write, pairs=False).log_likelihoods
+
+    def lagged(
+        self, densities: LogDensities, lengths: Sequence[int], lag: int
+    ) -> Float64[np.ndarray, "steps states"]:
+        """Return the distribution of each step given rows up to ``lag`` steps later.
+
+        Raises
+        ------
+        EvidenceError
+            If the lag is negative.
+        ZeroProbabilityError
+            As :meth:`smooth`.
+        """
+        if lag < 0:
+            raise EvidenceError(f"a lag is a number of steps, not {lag}")
+        steps, logs = Steps(lengths), self.logarithms()
+        out = np.empty((steps.total, self.states))
+        for number, (first, end) in enumerate(zip(steps.first, steps.ends, strict=True)):
+            part = slice(int(first), int(end))
+            bad = lagged_marginals(*logs, densities(part), lag, out[part])
+            if bad >= 0:
+                raise _Impossible(number, bad).named()
+        return out
 
     def best_paths(
         self, densities: LogDensities, lengths: Sequence[int]

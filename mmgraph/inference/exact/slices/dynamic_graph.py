@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from mmgraph.graph.errors import GraphError, UnknownVariableError, suggestion
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.factor_graph import FactorGraph
@@ -126,4 +128,13 @@ class DynamicGraph:
             for distributions in self._children
             for child, factor in distributions.items()
             if any(present(parent.name)[0] == name for parent in factor.parents)
+        }
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return all parameters, under ``slice/child/name``."""
+        return {
+            f"{number}/{child}/{name}": tensor.detach().cpu().numpy()
+            for number in range(len(self.slices))
+            for child, factor in self.distributions(number).items()
+            for name, tensor in factor.parameters().items()
         }

@@ -341,4 +341,6 @@ def check_names(model: DynamicGraph, names: Iterable[str]) -> None:
     """Raise GraphError if a variable has no states, UnknownVariableError if there is none."""
     for name in names:
         if not model.variable(name).is_discrete:
-            raise GraphError(f"'{name}' has no states; hidden real variables are not told")
+            raise GraphError(
+                f"'{name}' is real, without a marginal over states; mm.sample draws missing cells"
+            )

@@ -126,6 +126,8 @@ def _finite(name: str, value: object, shape: tuple[int, ...] | None) -> np.ndarr
         array = np.array(value, np.float64, order="C")
     except (TypeError, ValueError):
         raise GraphError(f"{name} is an array of numbers, not {value!r:.60}") from None
+    if not array.ndim:  # a number stands for an array of one cell
+        array = array.reshape(shape if shape == (1,) else (1, 1))
     if array.shape != shape if shape else array.ndim != 2 or 0 in array.shape:
         wanted = shape or "(rows, columns)"
         raise GraphError(f"{name} is to have the shape {wanted}, not {array.shape}")

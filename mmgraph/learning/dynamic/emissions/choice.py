@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64
 
-from mmgraph.graph.errors import EvidenceError, LearningError
+from mmgraph.graph.errors import EvidenceError, LearningError, check_choice
 from mmgraph.learning.dynamic.emissions.autoregressive import lagged
 from mmgraph.learning.dynamic.emissions.emission import Emission
+from mmgraph.learning.dynamic.emissions.gaussian import COVARIANCES
 from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
 from mmgraph.learning.dynamic.emissions.named import emission_class
 from mmgraph.learning.dynamic.sequences import SequenceRows, read_modalities, read_sequences
@@ -40,8 +41,9 @@ class EmissionChoice:
     def __post_init__(self) -> None:
         if self.pseudo_counts < 0:
             raise LearningError(f"pseudo-counts are not negative, as {self.pseudo_counts} is")
+        check_choice("covariance", self.covariance, COVARIANCES, LearningError)
         for kind in self.kinds.values():
-            if isinstance(kind, str):
+            if not isinstance(kind, Emission):
                 emission_class(kind)
 
     @property

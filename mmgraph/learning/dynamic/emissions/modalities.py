@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import EvidenceError, LearningError, suggestion
 from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
+from mmgraph.learning.dynamic.sequences import read_row
 
 
 class ModalityEmission(Emission):
@@ -139,6 +140,36 @@ class ModalityEmission(Emission):
                 for name, part in settings.items()
             }
         )
+
+
+def row_of(emission: Emission, row: object) -> Float64[np.ndarray, " features"]:
+    """Read one row: an array of its cells, or of several modalities a mapping of each to its own.
+
+    A modality that is not in the mapping, or None, is missing.
+
+    Raises
+    ------
+    EvidenceError
+        If there is no such modality, or as :func:`~mmgraph.learning.dynamic.sequences.read_row`.
+    """
+    if not isinstance(row, Mapping):
+        return read_row(row, emission.features, emission.excludes)
+    parts = emission.parts if isinstance(emission, ModalityEmission) else {}
+    for name in row:
+        if name not in parts:
+            raise EvidenceError(f"no modality is called {name!r}{suggestion(name, parts)}")
+    cells = []
+    for name, part in parts.items():
+        own = row.get(name)
+        try:
+            cells.append(
+                np.full(part.features, np.nan)
+                if own is None
+                else read_row(own, part.features, part.excludes)
+            )
+        except EvidenceError as error:
+            raise EvidenceError(f"modality '{name}': {error}") from None
+    return np.concatenate(cells)
 
 
 def _under(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]:

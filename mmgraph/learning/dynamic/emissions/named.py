@@ -19,6 +19,9 @@ EMISSIONS = {
 }
 """The class of each kind, in a module of the kind's name."""
 
+PUBLIC = ("autoregressive", "categorical", "gaussian", "mixture", "scores")
+"""Those that users name."""
+
 
 def emission_class(kind: str) -> type[Emission]:
     """Return the class of a kind of emission.
@@ -28,7 +31,8 @@ def emission_class(kind: str) -> type[Emission]:
     LearningError
         If there is no such kind: with the nearest one.
     """
-    check_choice("emission", kind, tuple(EMISSIONS), LearningError)
+    if not isinstance(kind, str) or kind not in EMISSIONS:
+        check_choice("emission", kind, PUBLIC, LearningError)
     module = importlib.import_module(f"mmgraph.learning.dynamic.emissions.{kind}")
     found: type[Emission] = getattr(module, EMISSIONS[kind])
     return found

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import EvidenceError, FormatError
-from mmgraph.graph.storage.whole_files import write_bytes
+from mmgraph.graph.errors import EvidenceError
 from mmgraph.inference.exact.chain.factorial_chain import FactorialChain
 from mmgraph.inference.mean_field.factorial_chains import factorial_mean_field
 from mmgraph.learning.dynamic.emissions.additive_gaussian import AdditiveGaussianEmission
 from mmgraph.learning.dynamic.parallel_chains import ParallelChains
+from mmgraph.networks.dynamic.filters.state_files import owner, read_state, write_state
 
 
 class FactoredFilter:
@@ -79,11 +79,9 @@ class FactoredFilter:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what is remembered to a file; :meth:`load` goes on from it."""
-        from safetensors.numpy import save
-
         tensors = {f"chain/{m}": marginals for m, marginals in enumerate(self._marginals)}
         past = np.array([self.steps, self.log_likelihood])
-        write_bytes(path, save({**tensors, "past": past}))
+        write_state(path, owner(0, self._parameters.arrays()), {**tensors, "past": past})
 
     def load(self, path: str | os.PathLike[str]) -> FactoredFilter:
         """Go on from a file that a filter of the same model wrote; returns itself.
@@ -91,22 +89,10 @@ class FactoredFilter:
         Raises
         ------
         FormatError
-            If it is no such file.
+            If it is no such file, or was written by another filter.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        try:
-            tensors = load_file(path)
-            steps, log_likelihood = tensors.pop("past")
-            marginals = [tensors[f"chain/{m}"] for m in range(len(tensors))]
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise FormatError(f"{path} is no state of a filter: {error!r}") from None
-        sizes = tuple(len(part) for part in marginals)
-        if steps and sizes != self._parameters.sizes:
-            raise FormatError(
-                f"{path} is of chains of {sizes} states, not {self._parameters.sizes}"
-            )
-        self._marginals, self.steps = marginals, int(steps)
-        self.log_likelihood = float(log_likelihood)
+        found = read_state(path, owner(0, self._parameters.arrays()), ("past",))
+        steps, log_likelihood = found.pop("past")
+        self._marginals = [found[f"chain/{m}"] for m in range(len(found))]
+        self.steps, self.log_likelihood = int(steps), float(log_likelihood)
         return self

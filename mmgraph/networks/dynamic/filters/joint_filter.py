@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import EvidenceError, suggestion
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
 from mmgraph.learning.dynamic.parallel_chains import summed_by_chain
 from mmgraph.networks.dynamic.filters.step_filter import StepFilter
@@ -32,11 +31,9 @@ class JointFilter:
     method = "joint chain"
     exact = True
 
-    def __init__(
-        self, hidden: HiddenChain, chains: Mapping[str, int], widths: Mapping[str, int], lag: int
-    ) -> None:
+    def __init__(self, hidden: HiddenChain, chains: Mapping[str, int], lag: int) -> None:
         self._joint = StepFilter(hidden, lag)
-        self._chains, self._widths = dict(chains), dict(widths)
+        self._chains = dict(chains)
 
     @property
     def steps(self) -> int:
@@ -49,20 +46,7 @@ class JointFilter:
         return self._joint.log_likelihood
 
     def step(self, row: object) -> dict[str, Float64[np.ndarray, " states"]]:
-        """As :meth:`StepFilter.step`, by chain.
-
-        Of several modalities a row is a mapping of modality to its cells; one that is not there, or
-        None, is missing.
-        """
-        if self._widths:
-            if not isinstance(row, Mapping):
-                raise EvidenceError(f"a row is a mapping of {', '.join(self._widths)} to cells")
-            for name in row:
-                if name not in self._widths:
-                    hint = suggestion(name, self._widths)
-                    raise EvidenceError(f"no modality is called {name!r}{hint}")
-            cells = [_cells(row.get(name), name, width) for name, width in self._widths.items()]
-            row = np.concatenate(cells)
+        """As :meth:`StepFilter.step`, by chain."""
         return self._by_chain(self._joint.step(row))
 
     def predict(self, steps: int = 1) -> dict[str, Float64[np.ndarray, " states"]]:
@@ -81,12 +65,3 @@ class JointFilter:
     def _by_chain(self, joint: np.ndarray) -> dict[str, np.ndarray]:
         parts = summed_by_chain(joint, tuple(self._chains.values()))
         return dict(zip(self._chains, parts, strict=True))
-
-
-def _cells(given: object, name: str, width: int) -> np.ndarray:
-    if given is None:
-        return np.full(width, np.nan)
-    cells = np.asarray(given, np.float64).reshape(-1)
-    if len(cells) != width:
-        raise EvidenceError(f"modality '{name}' has {width} cells, not {len(cells)}")
-    return cells

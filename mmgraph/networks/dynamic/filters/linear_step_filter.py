@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import EvidenceError, FormatError
-from mmgraph.graph.storage.whole_files import write_bytes
+from mmgraph.graph.errors import EvidenceError
 from mmgraph.inference.gaussian.state_space.kernels import backward
 from mmgraph.inference.gaussian.state_space.parameters import SystemParameters
 from mmgraph.inference.gaussian.state_space.passes import run_forward
 from mmgraph.inference.gaussian.state_space.root_kernels import Recursion
+from mmgraph.networks.dynamic.filters.state_files import owner, read_state, write_state
 
 
 class GaussianState(NamedTuple):
@@ -44,6 +44,7 @@ class LinearStepFilter:
     def __init__(self, parameters: SystemParameters, lag: int = 0) -> None:
         self._system, mean, root = parameters.compiled()
         self._states, self._features, self.lag = parameters.states, parameters.features, lag
+        self._whose = owner(lag, parameters._asdict())
         empty = np.zeros((0, *root.shape))
         self._arrays = {
             "mean": mean,
@@ -107,31 +108,18 @@ class LinearStepFilter:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what is remembered to a file; :meth:`load` goes on from it."""
-        from safetensors.numpy import save
-
-        counts = {"steps": np.array(self.steps), "total": np.array(self.log_likelihood)}
-        tensors = {**self._arrays, **counts}
-        write_bytes(path, save({n: np.ascontiguousarray(a) for n, a in tensors.items()}))
+        counts = np.array([self.steps, self.log_likelihood])
+        write_state(path, self._whose, {**self._arrays, "counts": counts})
 
     def load(self, path: str | os.PathLike[str]) -> LinearStepFilter:
-        """Go on from a file that a filter of the same system and lag wrote; returns itself.
+        """Go on from a file that a filter of the same model and lag wrote; returns itself.
 
         Raises
         ------
         FormatError
-            If it is no such file.
+            If it is no such file, or was written by another filter.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        try:
-            tensors = load_file(path)
-            arrays = {name: tensors[name] for name in self._arrays}
-            steps, total = int(tensors["steps"].item()), float(tensors["total"].item())
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise FormatError(f"{path} is no state of a filter: {error!r}") from None
-        fits = all(a.shape[-1:] == self._arrays[n].shape[-1:] for n, a in arrays.items())
-        if not fits or len(arrays["means"]) != min(steps, self.lag + 1):
-            raise FormatError(f"{path} is the state of another system, or of another lag")
-        self._arrays, self.steps, self.log_likelihood = arrays, steps, total
+        found = read_state(path, self._whose, (*self._arrays, "counts"))
+        self._arrays = {name: found[name] for name in self._arrays}
+        self.steps, self.log_likelihood = int(found["counts"][0]), float(found["counts"][1])
         return self

@@ -14,13 +14,13 @@ from jaxtyping import Float64
 from mmgraph.graph.errors import EvidenceError, FormatError, ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.state_labels import MISSING
-from mmgraph.graph.storage.whole_files import write_bytes
 from mmgraph.inference.exact.chain.pieces import Steps
 from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph
 from mmgraph.inference.exact.slices.kernels import Piece, log_backward, log_forward
 from mmgraph.inference.exact.slices.run import beliefs_of
 from mmgraph.inference.exact.slices.sequences import SequenceEvidence
 from mmgraph.inference.exact.slices.tables import SliceTables
+from mmgraph.networks.dynamic.filters.state_files import owner, read_state, write_state
 
 
 class _Step(NamedTuple):
@@ -61,6 +61,7 @@ class SliceFilter:
         nothing = SequenceEvidence(Steps([1]), Evidence(model.variables, 1))
         self._tables = SliceTables(model, nothing, self.names, any_evidence=True)
         program = self._tables.program
+        self._whose = owner(self.lag, model.arrays())
         self._size = int(max(program.outgoing.max(), program.incoming.max(), 1))
         self._window: deque[_Step] = deque(maxlen=max(self.lag + 2, model.order + 1))
         self.steps, self.log_likelihood = 0, 0.0
@@ -210,17 +211,14 @@ class SliceFilter:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what is remembered to a file; :meth:`load` goes on from it."""
-        from safetensors.numpy import save
-
         tensors: dict[str, np.ndarray] = {
-            "steps": np.array([self.steps, len(self._window)]),
-            "log_likelihood": np.array([self.log_likelihood]),
+            "counts": np.array([self.steps, len(self._window), self.log_likelihood])
         }
         for i, one in enumerate(self._window):
             for name, array in one._asdict().items():
                 parts = array if isinstance(array, dict) else {"": array}
-                tensors |= {f"{i}/{name}/{n}": np.array(a, order="C") for n, a in parts.items()}
-        write_bytes(path, save(tensors))
+                tensors |= {f"{i}/{name}/{n}": np.array(a) for n, a in parts.items()}
+        write_state(path, self._whose, tensors)
 
     def load(self, path: str | os.PathLike[str]) -> SliceFilter:
         """Go on from a file that a filter of the same model and lag wrote; returns itself.
@@ -228,25 +226,17 @@ class SliceFilter:
         Raises
         ------
         FormatError
-            If it is no such file.
+            If it is no such file, or was written by another filter.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
+        tensors = read_state(path, self._whose, ("counts",))
+        steps, count, log_likelihood = tensors["counts"]
         try:
-            tensors = load_file(path)
-            steps, count = tensors["steps"].tolist()
-            window = [_read_step(tensors, i) for i in range(count)]
-            log_likelihood = float(tensors["log_likelihood"][0])
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            window = [_read_step(tensors, i) for i in range(int(count))]
+        except KeyError as error:
             raise FormatError(f"{path} is no state of a filter: {error!r}") from None
-        width = max(self._tables.width, 1)
-        fits = all(len(s.message) == self._size and len(s.row_tables) == width for s in window)
-        if not fits or len(window) > (self._window.maxlen or 0):
-            raise FormatError(f"{path} is the state of another model, or of another lag")
         self._window.clear()
         self._window.extend(window)
-        self.steps, self.log_likelihood = steps, log_likelihood
+        self.steps, self.log_likelihood = int(steps), float(log_likelihood)
         return self
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.graph.errors import EvidenceError, FormatError, ZeroProbabilityError
-from mmgraph.graph.storage.whole_files import write_bytes
 from mmgraph.inference.exact.chain.filter_kernels import filter_step, lagged_marginal
+from mmgraph.learning.dynamic.emissions.modalities import row_of
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
-from mmgraph.learning.dynamic.sequences import read_row
+from mmgraph.networks.dynamic.filters.state_files import owner, read_state, write_state
 
 
 class StepFilter:
@@ -54,8 +54,8 @@ class StepFilter:
 
         Parameters
         ----------
-        row : array-like, shape (features,)
-            NaN is missing.
+        row : array-like of shape (features,), or mapping of modality to array-like
+            NaN is missing, and so is a modality that is None or not there.
 
         Raises
         ------
@@ -65,7 +65,7 @@ class StepFilter:
             If the row is impossible after those before; the state is then as it was.
         """
         emission = self._parameters.emission
-        cells = read_row(row, emission.features, emission.excludes)
+        cells = row_of(emission, row)
         rows = cells[None]
         if emission.memory:
             rows = emission.prepared(np.array([*self._rows, cells]))[-1:]
@@ -122,19 +122,20 @@ class StepFilter:
             chances = chances @ self._parameters.transition
         return np.array(chances)
 
+    @property
+    def _whose(self) -> str:
+        return owner(self.lag, self._parameters.arrays())
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what is remembered to a file; :meth:`load` goes on from it."""
-        from safetensors.numpy import save
-
         features = self._parameters.emission.features
         tensors = {
             "filtered": np.array(self._filtered).reshape(-1, len(self._start)),
             "densities": np.array(self._densities).reshape(-1, len(self._start)),
             "rows": np.array(self._rows).reshape(-1, features),
-            "steps": np.array([self.steps]),
-            "log_likelihood": np.array([self.log_likelihood]),
+            "counts": np.array([self.steps, self.log_likelihood]),
         }
-        write_bytes(path, save(tensors))
+        write_state(path, self._whose, tensors)
 
     def load(self, path: str | os.PathLike[str]) -> StepFilter:
         """Go on from a file that a filter of the same model and lag wrote; returns itself.
@@ -142,22 +143,12 @@ class StepFilter:
         Raises
         ------
         FormatError
-            If it is no such file.
+            If it is no such file, or was written by another filter.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
-        try:
-            found = load_file(path)
-            kept = [found[name] for name in ("filtered", "densities", "rows")]
-            steps, total = int(found["steps"][0]), float(found["log_likelihood"][0])
-        except (OSError, SafetensorError, KeyError, IndexError) as error:
-            raise FormatError(f"{path} is no state of a filter: {error!r}") from None
-        emission = self._parameters.emission
-        states = (min(steps, self.lag + 1), len(self._start))
-        shapes = [states, states, (min(steps, emission.memory), emission.features)]
-        if [array.shape for array in kept] != shapes:
-            raise FormatError(f"{path} is the state of another model, or of another lag")
+        names = ("filtered", "densities", "rows")
+        found = read_state(path, self._whose, (*names, "counts"))
+        steps, total = found["counts"]
+        kept = [found[name] for name in names]
         if not total < np.inf or any(np.isnan(array).any() for array in kept[:2]):
             raise FormatError(f"{path} is no state of a filter: it holds what is no number")
         for remembered, array in zip(
@@ -165,5 +156,5 @@ class StepFilter:
         ):
             remembered.clear()
             remembered.extend(array)
-        self.steps, self.log_likelihood = steps, total
+        self.steps, self.log_likelihood = int(steps), float(total)
         return self
