@@ -126,7 +126,7 @@ class ChainFace(FaceAnswers):
     def _as_given(self, rows: Float64[np.ndarray, "length features"]) -> Any:
         """Rows as users give them: of several modalities a mapping."""
         emission = self.parameters.emission
-        if not isinstance(emission, ModalityEmission):
+        if not self.modality_names() or not isinstance(emission, ModalityEmission):
             return rows
         ends = np.cumsum([part.features for part in emission.parts.values()])[:-1]
         return dict(zip(emission.parts, np.split(rows, ends, axis=1), strict=True))

@@ -78,7 +78,7 @@ def test_bad_sequences_are_named():
     for labels, message in (
         ([[0, 1, 2]], "labels for 1 sequences, and 2 of them"),
         ([[0, 1, 2], [0]], "sequence 1 has 3 steps, and its labels are 1"),
-        ([[0, 1, 2], [0, 1, 3]], "sequence 1, step 2: no state is called 3"),
+        ([[0, 1, 2], [0, 1, 3]], "sequence 1, step 2: variable 'state' has no state 3"),
     ):
         refused(EvidenceError, message, lambda y=labels: model.fit([fine, fine], y))
     refused(LearningError, "restarts are at least 1", lambda: model.fit(fine, restarts=0))
