@@ -26,6 +26,7 @@ def refused(error, message, ask):
 def test_bad_declarations_are_named():
     for states in (0, -1, [], ["a", "a"], 2.5, None):
         refused(GraphError, "states are a number of them", lambda s=states: HiddenMarkovModel(s))
+    refused(GraphError, "a text, a number or a truth", lambda: HiddenMarkovModel([(1, 2), (3, 4)]))
     refused(
         LearningError, "unknown emission 'gausian'; did you mean 'gaussian'",
         lambda: HiddenMarkovModel(2, "gausian"),
