@@ -114,6 +114,7 @@ if TYPE_CHECKING:
     from mmgraph.predictors.missing_modality_classifier import MissingModalityClassifier
     from mmgraph.predictors.multimodal_classifier import MultimodalClassifier
     from mmgraph.predictors.multimodal_regressor import MultimodalRegressor
+    from mmgraph.predictors.sequences.sequence_labeller import SequenceLabeller
     from mmgraph.retrieval.alignment.align import align
     from mmgraph.retrieval.retriever import Retriever
     from mmgraph.sequences.changepoints.changepoints import changepoints
@@ -175,6 +176,7 @@ _HOMES = {
     "Retriever": "mmgraph.retrieval.retriever",
     "Samples": "mmgraph.inference.samples",
     "Schema": "mmgraph.data.schema.schema",
+    "SequenceLabeller": "mmgraph.predictors.sequences.sequence_labeller",
     "Softmax": "mmgraph.graph.conditionals.deterministic_and_softmax",
     "StructuralModel": "mmgraph.causal.counterfactuals.structural_model",
     "SwitchingLinearSystem": "mmgraph.networks.dynamic.switching_linear_system",
@@ -288,6 +290,7 @@ __all__ = [
     "Retriever",
     "Samples",
     "Schema",
+    "SequenceLabeller",
     "Softmax",
     "StructuralModel",
     "SwitchingLinearSystem",

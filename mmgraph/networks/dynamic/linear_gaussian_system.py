@@ -17,6 +17,7 @@ from mmgraph.graph.errors import (
     check_choice,
     warn_caller,
 )
+from mmgraph.inference.exact.chain.pieces import check_lag
 from mmgraph.inference.gaussian.state_space.parameters import SystemParameters, covariance_root
 from mmgraph.inference.gaussian.state_space.passes import passes
 from mmgraph.learning.conditionals.em_records import EMReport
@@ -207,8 +208,7 @@ class LinearGaussianSystem(SystemAnswers):
         EvidenceError, ZeroProbabilityError
             As :meth:`log_likelihood`.
         """
-        if lag < 0:
-            raise EvidenceError(f"a lag is a number of steps, not {lag}")
+        check_lag(lag)
         if sequences is not None:
             if state is not None:
                 raise EvidenceError(

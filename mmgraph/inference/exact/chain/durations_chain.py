@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from mmgraph.graph.errors import EvidenceError, ZeroProbabilityError
+from mmgraph.graph.errors import ZeroProbabilityError
 from mmgraph.inference.exact.chain.durations_passes import (
     Counts,
     DurationPasses,
@@ -17,7 +17,7 @@ from mmgraph.inference.exact.chain.durations_passes import (
     shares_of,
 )
 from mmgraph.inference.exact.chain.forward_backward import Visit
-from mmgraph.inference.exact.chain.pieces import LogDensities
+from mmgraph.inference.exact.chain.pieces import LogDensities, check_lag
 
 
 class DurationChain(DurationPasses):
@@ -108,8 +108,7 @@ class DurationChain(DurationPasses):
         EvidenceError
             If the lag is negative.
         """
-        if lag < 0:
-            raise EvidenceError(f"a lag is a number of steps, not {lag}")
+        check_lag(lag)
         if not lag:
             return np.concatenate(self.filtered(densities, lengths))
         answers = []

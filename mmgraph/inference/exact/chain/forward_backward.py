@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from mmgraph.graph.errors import EvidenceError, ZeroProbabilityError
+from mmgraph.graph.errors import ZeroProbabilityError
 from mmgraph.inference.exact.chain.dense_kernels import (
     LEAST,
     add_pairs,
@@ -22,7 +22,7 @@ from mmgraph.inference.exact.chain.dense_kernels import (
     log_forward_backward,
 )
 from mmgraph.inference.exact.chain.filter_kernels import lagged_marginals
-from mmgraph.inference.exact.chain.pieces import LogDensities, Steps
+from mmgraph.inference.exact.chain.pieces import LogDensities, Steps, check_lag
 
 Visit = Callable[[slice, Float64[np.ndarray, "steps states"]], None]
 """Called with some steps and their marginals, which it must not keep."""
@@ -167,8 +167,7 @@ class Chain(NamedTuple):
         ZeroProbabilityError
             As :meth:`smooth`.
         """
-        if lag < 0:
-            raise EvidenceError(f"a lag is a number of steps, not {lag}")
+        check_lag(lag)
         steps, logs = Steps(lengths), self.logarithms()
         out = np.empty((steps.total, self.states))
         for number, (first, end) in enumerate(zip(steps.first, steps.ends, strict=True)):

@@ -7,12 +7,29 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
+from mmgraph.graph.errors import EvidenceError
+
 LogDensities = Callable[[slice], Float64[np.ndarray, "steps states"]]
 """Returns the log-densities of some steps given each state: an array of its own, to be written
 to."""
 
 _CELLS = 32_768
 """About so many cells are a piece: a quarter of a megabyte."""
+
+
+def check_lag(lag: int) -> int:
+    """Return a number of steps to look back; EvidenceError if it is negative."""
+    if lag < 0:
+        raise EvidenceError(f"a lag is a number of steps, not {lag}")
+    return int(lag)
+
+
+def check_remembered(lag: int, steps: int, most: int) -> None:
+    """Raise EvidenceError if a filter that remembers ``most`` + 1 of its steps lacks one."""
+    if not steps or not 0 <= lag <= most:
+        raise EvidenceError(
+            f"the last {min(most + 1, steps)} steps are remembered, not one {lag} ago"
+        )
 
 
 class Steps:

@@ -45,23 +45,6 @@ class ChainPartEmission(Emission):
         self.excludes = part.excludes
         self._digits = np.indices(self.sizes)[axis].ravel()
 
-    @classmethod
-    def initial(
-        cls,
-        rows: Float64[np.ndarray, "steps features"],
-        states: int,
-        generator: np.random.Generator,
-        **settings: Any,
-    ) -> Self:
-        """Refuse: first values are those of the part.
-
-        Raises
-        ------
-        LearningError
-            Always.
-        """
-        raise LearningError("the emission of a chain starts from its part")
-
     def prepared(
         self, sequence: Float64[np.ndarray, "steps features"]
     ) -> Float64[np.ndarray, "steps prepared"]:

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from jaxtyping import Float64
 
+from mmgraph.graph.errors import LearningError
+
 Statistics = dict[str, np.ndarray]
 """Expected sufficient statistics by name; those of two sets of rows add up to those of both."""
 
@@ -41,7 +43,6 @@ class Emission(ABC):
     excludes: bool = False
 
     @classmethod
-    @abstractmethod
     def initial(
         cls,
         rows: Float64[np.ndarray, "steps features"],
@@ -56,6 +57,7 @@ class Emission(ABC):
         LearningError
             If the rows do not fit the settings.
         """
+        raise LearningError(f"a {cls.kind} emission is made of others, which start one by one")
 
     @abstractmethod
     def log_densities(

@@ -47,23 +47,6 @@ class ModalityEmission(Emission):
             for name, width, end in zip(parts, widths, ends, strict=True)
         }
 
-    @classmethod
-    def initial(
-        cls,
-        rows: Float64[np.ndarray, "steps features"],
-        states: int,
-        generator: np.random.Generator,
-        **settings: Any,
-    ) -> Self:
-        """Refuse: first values are those of the parts.
-
-        Raises
-        ------
-        LearningError
-            Always.
-        """
-        raise LearningError("the emissions of modalities start one by one")
-
     def prepared(
         self, sequence: Float64[np.ndarray, "steps features"]
     ) -> Float64[np.ndarray, "steps prepared"]:

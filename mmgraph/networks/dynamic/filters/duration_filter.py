@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from mmgraph.graph.errors import EvidenceError, FormatError
 from mmgraph.inference.exact.chain.durations_chain import RecentSteps
 from mmgraph.inference.exact.chain.durations_steps import Window
+from mmgraph.inference.exact.chain.pieces import check_lag, check_remembered
 from mmgraph.learning.dynamic.emissions.modalities import row_of
 from mmgraph.learning.dynamic.segment_chain import SegmentChain
 from mmgraph.networks.dynamic.filters.state_files import owner, read_state, write_state
@@ -36,9 +37,7 @@ class DurationFilter:
     """
 
     def __init__(self, parameters: SegmentChain, lag: int = 0) -> None:
-        if lag < 0:
-            raise EvidenceError(f"a lag is a number of steps, not {lag}")
-        self._emission, self.lag = parameters.emission, int(lag)
+        self._emission, self.lag = parameters.emission, check_lag(lag)
         self._recent = RecentSteps(parameters.chain, self.lag)
         self._whose = owner(self.lag, parameters.arrays())
         self._rows = np.empty((0, self._emission.features))
@@ -86,10 +85,7 @@ class DurationFilter:
         EvidenceError
             If no row has come yet, or so many are not remembered.
         """
-        if not self.steps or not 0 <= lag <= self.lag:
-            raise EvidenceError(
-                f"the last {min(self.lag + 1, self.steps)} steps are remembered, not one {lag} ago"
-            )
+        check_remembered(lag, self.steps, self.lag)
         return self._recent.smoothed(lag)[0]
 
     def predict(self, steps: int = 1) -> Float64[np.ndarray, " states"]:

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from mmgraph.graph.errors import EvidenceError, FormatError, ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.state_labels import MISSING
-from mmgraph.inference.exact.chain.pieces import Steps
+from mmgraph.inference.exact.chain.pieces import Steps, check_lag, check_remembered
 from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph
 from mmgraph.inference.exact.slices.kernels import Piece, log_backward, log_forward
 from mmgraph.inference.exact.slices.run import beliefs_of
@@ -54,9 +54,7 @@ class SliceFilter:
     """
 
     def __init__(self, model: DynamicGraph, lag: int = 0) -> None:
-        if lag < 0:
-            raise EvidenceError(f"a lag is a number of steps, not {lag}")
-        self.model, self.lag = model, int(lag)
+        self.model, self.lag = model, check_lag(lag)
         self.names = [n for n, v in model.variables.items() if v.is_discrete]
         nothing = SequenceEvidence(Steps([1]), Evidence(model.variables, 1))
         self._tables = SliceTables(model, nothing, self.names, any_evidence=True)
@@ -161,10 +159,7 @@ class SliceFilter:
         EvidenceError
             If no step has come yet, or so many are not remembered.
         """
-        if not self.steps or not 0 <= lag <= self.lag:
-            raise EvidenceError(
-                f"the last {min(self.lag + 1, self.steps)} steps are remembered, not one {lag} ago"
-            )
+        check_remembered(lag, self.steps, self.lag)
         steps = list(self._window)
         back = min(lag, self.steps - 1)
         window, before = steps[len(steps) - back - 1 :], steps[: len(steps) - back - 1]

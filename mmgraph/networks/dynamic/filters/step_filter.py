@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 from mmgraph.graph.errors import EvidenceError, FormatError, ZeroProbabilityError
 from mmgraph.inference.exact.chain.filter_kernels import filter_step, lagged_marginal
+from mmgraph.inference.exact.chain.pieces import check_lag, check_remembered
 from mmgraph.learning.dynamic.emissions.modalities import row_of
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
 from mmgraph.networks.dynamic.filters.state_files import owner, read_state, write_state
@@ -34,9 +35,7 @@ class StepFilter:
     """
 
     def __init__(self, parameters: HiddenChain, lag: int = 0) -> None:
-        if lag < 0:
-            raise EvidenceError(f"a lag is a number of steps, not {lag}")
-        self._parameters, self.lag = parameters, int(lag)
+        self._parameters, self.lag = parameters, check_lag(lag)
         with np.errstate(divide="ignore"):
             self._start = np.log(parameters.start)
             self._transition = np.log(parameters.transition)
@@ -94,10 +93,7 @@ class StepFilter:
         EvidenceError
             If no row has come yet, or so many are not remembered.
         """
-        if not self.steps or not 0 <= lag <= self.lag:
-            raise EvidenceError(
-                f"the last {min(self.lag + 1, self.steps)} steps are remembered, not one {lag} ago"
-            )
+        check_remembered(lag, self.steps, self.lag)
         back = min(lag, len(self._filtered) - 1)
         later = [
             self._densities[i] for i in range(len(self._densities) - back, len(self._densities))
