@@ -161,6 +161,17 @@ def test_singular_covariances(states, features, rank, seed):
     np.testing.assert_allclose(found.means, precise_means(system, rows), atol=1e-3, rtol=1e-3)
 
 
+def test_drawn_rows_do_not_contradict_singular_noise():
+    """Rounding of a singular covariance is no noise, however different the scales of cells."""
+    loading = np.array([1.2, 3e-7, -0.45])
+    noise = np.outer(loading, loading)
+    system = LinearGaussianSystem([[0.5]], [[0.8], [0.0], [-0.5]], [[1.0]], noise)
+    rows, states = system.sample(400, 3)
+    apart = rows - states @ system.system.observation.T
+    assert np.ptp(apart / loading, axis=2).max() < 1e-12
+    assert np.isfinite(system.log_likelihood(list(rows))).all()
+
+
 def test_rows_that_contradict_what_is_certain():
     system = LinearGaussianSystem(
         transition=[[1.0]],

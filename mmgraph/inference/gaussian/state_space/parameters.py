@@ -115,9 +115,16 @@ class SystemParameters(NamedTuple):
 def covariance_root(
     covariance: Float64[np.ndarray, "*batch size size"],
 ) -> Float64[np.ndarray, "*batch size size"]:
-    """Return A with ``A A'`` a covariance, which may be singular."""
-    values, vectors = np.linalg.eigh(covariance)
-    root: np.ndarray = vectors * np.sqrt(values.clip(0))[..., None, :]
+    """Return A with ``A A'`` a covariance, which may be singular.
+
+    Eigenvalues of the correlations that are zero but for rounding are left out: their square roots
+    would be a noise of 1e-8 where there is none.
+    """
+    scale = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1).clip(0))[..., None]
+    divisor = np.where(scale > 0, scale, 1.0)
+    values, vectors = np.linalg.eigh(covariance / divisor / divisor.swapaxes(-1, -2))
+    least = 4 * values.shape[-1] * np.finfo(float).eps
+    root: np.ndarray = scale * vectors * np.sqrt(np.where(values > least, values, 0))[..., None, :]
     return root
 
 
