@@ -140,6 +140,8 @@ def _numbers(sequence: object, number: int) -> np.ndarray:
     if hasattr(sequence, "detach"):
         sequence = sequence.detach().cpu().numpy()
     try:
+        if isinstance(sequence, np.ma.MaskedArray):
+            sequence = np.ma.filled(sequence.astype(np.float64), np.nan)
         return np.array(sequence, np.float64, order="C")
     except (TypeError, ValueError):
         raise EvidenceError(f"sequence {number} holds what is no number") from None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Integral
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -13,12 +12,11 @@ from jaxtyping import Float64
 
 from mmgraph.graph.errors import (
     ConvergenceWarning,
-    GraphError,
     LearningError,
     NotFittedError,
     warn_caller,
 )
-from mmgraph.graph.state_labels import plain_cell
+from mmgraph.graph.variable import Variable
 from mmgraph.learning.conditionals.em_records import EMReport
 from mmgraph.learning.dynamic.climbing import ClimbOptions, Progress, climb
 from mmgraph.learning.dynamic.emissions.choice import EmissionChoice, EmissionSpec
@@ -85,16 +83,13 @@ class HiddenMarkovModel(ChainFace):
         pseudo_counts: float = 0.0,
         random_state: int = 0,
     ) -> None:
-        if isinstance(states, Integral):
-            states = int(states)
-        named = range(states) if isinstance(states, int) else states
-        self.labels = tuple(map(plain_cell, named)) if isinstance(named, Iterable) else ()
-        if not self.labels or len(set(self.labels)) < len(self.labels):
-            raise GraphError(f"states are a number of them or distinct labels, not {states!r}")
+        given: Any = states
+        self.labels = Variable("state", given).labels
+        states = int(states) if isinstance(states, np.integer) else states
         self.states, self.emission, self.covariance = states, emission, covariance
         self.components, self.order, self.floor = components, order, floor
         self.pseudo_counts, self.random_state = pseudo_counts, random_state
-        _ = self._choice, self._hidden()  # say at once what is wrong
+        _ = self._choice  # says at once what is wrong
         self._parameters: HiddenChain | None = None
         self._set: HiddenChain | None = None
         self.fit_report: EMReport | None = None
@@ -217,6 +212,10 @@ class HiddenMarkovModel(ChainFace):
             )
             first.append(given)
         emission = first[0].emission
+        if emission.states != len(self.labels):
+            raise LearningError(
+                f"the emission is of {emission.states} states, the model of {len(self.labels)}"
+            )
         rows = np.concatenate([emission.prepared(part) for part in read.parts])
         if codes is not None and not (codes < 0).any() and not _has_hidden_parts(emission, rows):
             options = ClimbOptions(2, 1.0)  # counting: the second iteration changes nothing

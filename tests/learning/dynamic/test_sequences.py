@@ -23,6 +23,7 @@ def test_arrays_lists_tensors_and_frames_are_read():
     for given in (
         rows,
         torch.from_numpy(rows),
+        np.ma.array([[1, 2], [3, 4]], mask=[[0, 1], [0, 0]]),
         pandas.DataFrame(rows),
         [rows],
         [[[1, None], [3, 4]]],

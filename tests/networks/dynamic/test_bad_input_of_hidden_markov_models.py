@@ -24,14 +24,17 @@ def refused(error, message, ask):
 
 
 def test_bad_declarations_are_named():
-    for states in (0, -1, [], ["a", "a"], 2.5, None):
-        refused(GraphError, "states are a number of them", lambda s=states: HiddenMarkovModel(s))
+    for states in (0, -1, [], ["a", "a"], 2.5, None, {"a", "b"}, "ab"):
+        refused(GraphError, "variable 'state'", lambda s=states: HiddenMarkovModel(s))
     refused(GraphError, "a text, a number or a truth", lambda: HiddenMarkovModel([(1, 2), (3, 4)]))
     refused(
         LearningError, "unknown emission 'gausian'; did you mean 'gaussian'",
         lambda: HiddenMarkovModel(2, "gausian"),
     )  # fmt: skip
     refused(LearningError, "not negative", lambda: HiddenMarkovModel(2, pseudo_counts=-1))
+    refused(LearningError, "not negative, as -1", lambda: HiddenMarkovModel(2, floor=-1))
+    own = HiddenMarkovModel(3, GaussianEmission([[0.0], [1]], [[1.0], [1]]))
+    refused(LearningError, "of 2 states, the model of 3", lambda: own.fit(np.zeros(4)))
     rows = np.random.default_rng(0).standard_normal((20, 2))
     for settings, message in (
         ({"covariance": "diag"}, "unknown covariance 'diag'; did you mean 'diagonal'"),
@@ -54,6 +57,8 @@ def test_bad_parameters_are_named():
         (normal | {"means": [[0.0, 1], [1, 1]]}, "diagonal covariances of 2 states and 2 features"),
         (normal | {"covariances": [[1.0], [0]]}, "the covariance of state 1 is not positive"),
         (normal | {"mean": [[0.0]]}, "not the arrays of gaussian emissions.*'mean'"),
+        (normal | {"means": "a"}, "not the arrays of gaussian emissions"),
+        (normal | {"means": [[0.0], [1, 2]]}, "not the arrays of gaussian emissions"),
         ({"means": [[0.0]], "covariances": [[1.0]]}, "of 1 states, the model of 2"),
         ({"emission": GaussianEmission([[0.0]], [[1.0]])}, "of 1 states, the model of 2"),
     ):
@@ -86,6 +91,7 @@ def test_bad_sequences_are_named():
     refused(LearningError, "iterations are at least 1", lambda: model.fit(fine, iterations=0))
     refused(LearningError, "'data' or 'current'", lambda: model.fit(fine, start="here"))
     refused(LearningError, "at least one step, not 0", lambda: model.sample(0))
+    refused(EvidenceError, "not negative, as -1", lambda: model.sample_paths(fine, -1))
     gone = np.full((3, 2), NAN)
     refused(LearningError, "missing in all rows", lambda: HiddenMarkovModel(2).fit(gone))
     np.testing.assert_allclose(model.log_likelihood(gone), 0, atol=1e-12)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from mmgraph.graph.errors import ZeroProbabilityError
+from mmgraph.graph.errors import EvidenceError, ZeroProbabilityError
 from mmgraph.inference.exact.chain.dense_kernels import (
     LEAST,
     add_pairs,
@@ -230,22 +230,24 @@ class Chain(NamedTuple):
 
         Raises
         ------
-        ZeroProbabilityError
-            As :meth:`smooth`.
+        EvidenceError, ZeroProbabilityError
+            If ``count`` is negative; as :meth:`smooth`.
         """
+        if count < 0:
+            raise EvidenceError(f"a number of draws is not negative, as {count} is")
         steps = Steps(lengths)
-        run = _Pass(self, densities, steps, stored=True)
+        run = _Pass(self, densities, steps, stored=steps.total * self.states * 16 <= _STORED_BYTES)
         try:
             run.filtered()
         except _Impossible as error:
             raise error.named() from None
-        paths = np.empty((count, steps.total), np.int64)
-        for path in paths:
-            uniform, last = generator.random(steps.total), -1
-            for part, (_, filtered) in zip(run.pieces[::-1], run.arrays[::-1], strict=True):
-                begins = steps.begins[part]
-                last = drawn_path(
-                    self.transition, filtered, begins, uniform[part], last, path[part]
+        paths, last = np.empty((count, steps.total), np.int64), np.full(count, -1)
+        for part, _, _, filtered in run.returned():
+            # the last step first, so that draws do not depend on where pieces end
+            uniform = generator.random((len(filtered), count))[::-1].T.copy()
+            for i, path in enumerate(paths):
+                last[i] = drawn_path(
+                    self.transition, filtered, steps.begins[part], uniform[i], last[i], path[part]
                 )
         for i in run.doubtful():
             part = slice(int(steps.first[i]), int(steps.ends[i]))
@@ -306,15 +308,22 @@ class _Pass:
         self.possible = totals > -np.inf
         return totals
 
-    def _backward(self, visit: Callable[..., None]) -> None:
-        """Run backward; ``visit`` takes a piece, what came before it, its arrays and marginals."""
-        transposed = np.ascontiguousarray(self.chain.transition.T)
-        later = np.ones(self.chain.states)
+    def returned(self) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield pieces from the last to the first, with what :meth:`filtered` made of them: the
+        message before, ratios, filtered probabilities.
+        """
         for number in range(len(self.pieces) - 1, -1, -1):
             part, before = self.pieces[number], self.messages[number]
             if not self.stored:
                 self._forward(part, before.copy(), np.empty(part.stop - part.start))
             ratios, filtered = self.arrays.pop() if not self.stored else self.arrays[number]
+            yield part, before, ratios, filtered
+
+    def _backward(self, visit: Callable[..., None]) -> None:
+        """Run backward; ``visit`` takes a piece, what came before it, its arrays and marginals."""
+        transposed = np.ascontiguousarray(self.chain.transition.T)
+        later = np.ones(self.chain.states)
+        for part, before, ratios, filtered in self.returned():
             marginals, suspect = np.empty_like(filtered), np.empty(len(filtered))
             begins = self.steps.begins[part]
             backward(transposed, ratios, begins, filtered, later, marginals, suspect)

@@ -41,6 +41,8 @@ class EmissionChoice:
     def __post_init__(self) -> None:
         if self.pseudo_counts < 0:
             raise LearningError(f"pseudo-counts are not negative, as {self.pseudo_counts} is")
+        if not self.floor >= 0:
+            raise LearningError(f"a floor of variances is not negative, as {self.floor} is")
         check_choice("covariance", self.covariance, COVARIANCES, LearningError)
         for kind in self.kinds.values():
             if not isinstance(kind, Emission):
@@ -185,7 +187,9 @@ class EmissionChoice:
             if self.spec == "autoregressive":
                 return cls(**given, order=self.order)
             return cls.restored(given, settings)
-        except (TypeError, KeyError) as error:
+        except LearningError:
+            raise
+        except (TypeError, KeyError, ValueError, IndexError) as error:
             raise LearningError(
                 f"these are not the arrays of {self.spec} emissions: {error}"
             ) from None
