@@ -55,6 +55,10 @@ class SequenceModel(ABC):
                 "inference.exact.chain.parallel_scan runs there"
             )
 
+    def modality_names(self) -> tuple[str, ...]:
+        """Return the modalities of evidence; none where rows are not told apart by modality."""
+        return ()
+
     @abstractmethod
     def answer_query(
         self, evidence: object, variables: Sequence[str] | None, method: str, **options: Any

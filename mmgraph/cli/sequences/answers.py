@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -48,7 +49,7 @@ def answer_sequences(
 
     Rows are steps in their order; those of a sequence stand together under one value of the column
     ``sequence``. Printed are spans of equal states, of the likeliest of each step or (``best``) on
-    the most probable path.
+    the most probable path; means of real states are but written.
     """
     import mmgraph
     from mmgraph.data.tables import open_table
@@ -60,6 +61,7 @@ def answer_sequences(
     evidence = _evidence(model, table.select([c for c in table.columns if c != SEQUENCE]), steps)
     answer: Any
     marginals: Mapping[str, Any] = {}
+    moments: dict[str, Any] = {}
     if best:
         answer = mmgraph.map_query(model, evidence, query or None)
         states, totals, variables = answer.states, answer.log_weight, answer.variables
@@ -67,6 +69,7 @@ def answer_sequences(
         answer = mmgraph.query(model, evidence, query or None)
         marginals, totals = answer.marginals, answer.log_evidence
         states, variables = {n: p.argmax(-1) for n, p in marginals.items()}, answer.model_variables
+        moments = _moments(answer)
     labels = {
         name: [
             [variables[name].labels[code] for code in row[: part.stop - part.start].tolist()]
@@ -76,7 +79,7 @@ def answer_sequences(
     }
     if output is not None:
         states_of = {name: variables[name].labels for name in marginals}
-        write_table(output, _lines(steps, labels, marginals, states_of))
+        write_table(output, _lines(steps, labels, marginals, states_of, moments))
     spans = [span for name in labels for span in _spans(steps, name, labels[name])]
     by_name = dict(zip(steps.names, totals.tolist(), strict=True))
     what = "log_probability" if best else "log_evidence"
@@ -84,6 +87,9 @@ def answer_sequences(
         print_json({"method": answer.method, "exact": answer.exact, what: by_name, "spans": spans})
         return
     title = f"{what.replace('_', ' ')} {sum(by_name.values()):.6g}, {answer.method}"
+    if moments and not spans:
+        print(f"{title}; --output writes the means of the states at each step")
+        return
     rows = [tuple(span.values()) for span in spans[:_SHOWN]]
     print_table((SEQUENCE, "variable", "state", "first step", "last step"), rows, title)
     if len(spans) > _SHOWN:
@@ -100,8 +106,8 @@ def _steps(table: Table) -> _Steps:
         return _Steps(["1"], [slice(0, len(cells))])
     starts = [i for i, name in enumerate(cells) if i == 0 or name != cells[i - 1]]
     names = [cells[i] for i in starts]
-    for name in names:
-        if names.count(name) > 1:
+    for name, spans in Counter(names).items():
+        if spans > 1:
             raise EvidenceError(f"the rows of sequence '{name}' do not stand together")
     return _Steps(names, [slice(a, b) for a, b in itertools.pairwise([*starts, len(cells)])])
 
@@ -136,8 +142,9 @@ def _lines(
     labels: Mapping[str, list[list[Any]]],
     marginals: Mapping[str, Any],
     states_of: Mapping[str, Sequence[Any]],
+    moments: Mapping[str, Any],
 ) -> Iterator[dict[str, list[Any]]]:
-    """The columns of each sequence: its name, the step, states and their probabilities."""
+    """The columns of each sequence: name, step, states with their probabilities, and moments."""
     for number, (name, part) in enumerate(zip(steps.names, steps.parts, strict=True)):
         length = part.stop - part.start
         columns: dict[str, list[Any]] = {
@@ -149,7 +156,18 @@ def _lines(
             for state, label in enumerate(states_of.get(variable, ())):
                 chances = marginals[variable][number, :length, state]
                 columns[f"{variable}={label}"] = chances.tolist()
-        yield columns
+        yield columns | {n: values[number, :length].tolist() for n, values in moments.items()}
+
+
+def _moments(answer: Any) -> dict[str, Any]:
+    """Means and standard deviations of real states, ``(sequences, steps)`` by column."""
+    columns: dict[str, Any] = {}
+    for name, means in answer.moments.means.items():
+        deviations = answer.moments.variances[name].clamp(min=0).sqrt()
+        for i in range(means.shape[2]):
+            columns[f"{name}[{i}]"] = means[..., i]
+            columns[f"{name}[{i}].sd"] = deviations[..., i]
+    return columns
 
 
 def _spans(steps: _Steps, variable: str, labels: list[list[Any]]) -> Iterator[dict[str, Any]]:

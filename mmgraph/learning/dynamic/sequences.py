@@ -238,11 +238,7 @@ def read_labels(
         If lengths do not match, or there is no such state: which sequence and step.
     """
     given = [labels] if hasattr(labels, "shape") else list(_iterable(labels))
-    if (
-        len(lengths) == 1
-        and given
-        and not any(isinstance(c, list | tuple | np.ndarray) for c in given)
-    ):
+    if len(lengths) == 1 and given and not any(np.ndim(steps) for steps in given):
         given = [given]  # those of one sequence, which was given by itself
     if len(given) != len(lengths):
         raise EvidenceError(

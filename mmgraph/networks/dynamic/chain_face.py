@@ -104,7 +104,7 @@ class ChainFace(FaceAnswers):
         return {"state": Variable("state", self.labels)}
 
     def modality_names(self) -> tuple[str, ...]:
-        """As :meth:`FaceAnswers.modality_names`."""
+        """As :meth:`SequenceModel.modality_names`."""
         return tuple(self.emission) if isinstance(self.emission, Mapping) else ()
 
     def _decoded_paths(

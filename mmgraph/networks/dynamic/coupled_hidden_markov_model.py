@@ -158,7 +158,7 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
         return {n: k if isinstance(k, str) else k.kind for n, k in self._choice.kinds.items()}
 
     def modality_names(self) -> tuple[str, ...]:
-        """As :meth:`FaceAnswers.modality_names`."""
+        """As :meth:`SequenceModel.modality_names`."""
         return tuple(self.chains)
 
     def _ascent(self, rows: list[np.ndarray]) -> Callable[[ParallelChains], Ascent[ParallelChains]]:

@@ -36,10 +36,6 @@ class FaceAnswers(SequenceModel):
     def _hidden(self) -> dict[str, Variable]:
         """The hidden variables."""
 
-    def modality_names(self) -> tuple[str, ...]:
-        """Return the modalities of evidence; none where there is but one emission."""
-        return ()
-
     def _sequences(self, evidence: object) -> Any:
         """Evidence as the methods of the model take sequences: always in lists."""
         if not isinstance(evidence, Mapping):

@@ -80,3 +80,23 @@ def test_files_that_do_not_fit_are_refused(model: Path, tmp_path: Path) -> None:
         run("infer", model, "--evidence-file", wide, "--query", "states")
     with pytest.raises(FormatError, match="mmgraph infer"):
         run("sample", model)
+
+
+def test_real_states_have_means_and_deviations(steps: Path, tmp_path: Path) -> None:
+    system = mm.LinearGaussianSystem([[0.9, 0.1], [0, 0.5]], [[1, 0]], np.eye(2), [[0.2]])
+    regimes = mm.SwitchingLinearSystem([system, system], [[0.9, 0.1], [0.1, 0.9]])
+    rows = [np.array([[0], [0.2], [np.nan], [5], [5.1]]), np.array([[5.0], [0.0]])]
+    for name, model in (("system", system), ("regimes", regimes)):
+        path = tmp_path / f"{name}.mmgraph"
+        mm.write(model, path)
+        printed = run("infer", path, "--evidence-file", steps, "--output", tmp_path / "answer.csv")
+        with (tmp_path / "answer.csv").open() as file:
+            lines = list(csv.DictReader(file))
+        smoothed = system.smooth(rows)
+        means = np.concatenate([one.means for one in smoothed])
+        spread = np.concatenate([one.covariances[:, 0, 0] for one in smoothed]) ** 0.5
+        np.testing.assert_allclose([float(x["state[1]"]) for x in lines], means[:, 1], atol=1e-9)
+        np.testing.assert_allclose([float(x["state[0].sd"]) for x in lines], spread, atol=1e-9)
+    assert "regime" in printed
+    printed = run("infer", tmp_path / "system.mmgraph", "--evidence-file", steps)
+    assert "log evidence" in printed

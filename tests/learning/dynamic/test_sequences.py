@@ -111,6 +111,7 @@ def test_labels_are_read_by_name():
     (single,) = read_labels(np.array(["sit", "walk"]), [2], states)
     assert single.tolist() == [1, 0]
     missing = pd.Series([pd.NA, 1, -1], dtype="Int64")
+    assert read_labels(missing, [3], (0, 1))[0].tolist() == [-1, 1, -1]
     read = read_labels([missing, [np.nan, 1.0]], [3, 2], (0, 1))
     assert [part.tolist() for part in read] == [[-1, 1, -1], [-1, 1]]
     (falling,) = read_labels(np.array([-1, 1, np.nan]), [3], (1, 0, -1))
