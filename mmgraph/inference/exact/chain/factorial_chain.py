@@ -12,7 +12,12 @@ from jaxtyping import Float64, Int64
 
 from mmgraph.graph.errors import GraphError, ZeroProbabilityError
 from mmgraph.graph.memory_budget import check_required, default_memory_budget
-from mmgraph.inference.exact.chain.dense_kernels import log_forward_backward
+from mmgraph.inference.exact.chain.dense_kernels import (
+    FLOOR,
+    LEAST,
+    log_forward,
+    log_forward_backward,
+)
 from mmgraph.inference.exact.chain.factorial_kernels import (
     decode,
     filter_forward,
@@ -89,7 +94,13 @@ class FactorialChain:
         whole = [functools.reduce(np.kron, group) for group in groups]
         self.group_sizes = np.array([len(table) for table in whole], np.int64)
         self.tables = np.concatenate([table.ravel() for table in whole])
-        self._transposed = np.concatenate([table.T.ravel() for table in whole])
+        # Products with the least messages are not to vanish: see dense_kernels.
+        least = LEAST ** (1 / len(whole))
+        raised = [np.where((table > 0) & (table < least), least, table) for table in whole]
+        self._moves = np.concatenate([table.ravel() for table in raised])
+        self._transposed = np.concatenate([table.T.ravel() for table in raised])
+        self._begin = np.where((self.start > 0) & (self.start < LEAST), LEAST, self.start)
+        self._tiny = bool((self._moves != self.tables).any() or (self._begin != self.start).any())
 
     @functools.cached_property
     def _logarithms(self) -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +117,7 @@ class FactorialChain:
         ratios, log_norms = np.array(log_densities, np.float64), np.empty(len(log_densities))
         filtered = np.empty_like(ratios)
         step = filter_forward(
-            self.start, self.tables, self.group_sizes, ratios, filtered, log_norms
+            self._begin, self._moves, self.group_sizes, ratios, filtered, log_norms
         )
         if step >= 0:
             message = f"step {step} of {name} has probability zero in every possible state"
@@ -138,12 +149,8 @@ class FactorialChain:
         Where states matter in the end that were less probable than 1e-200 before, the joint chain
         runs in the log domain.
         """
-        probabilities, ratios, log_norms = self._forward(log_densities, name)
-        counts = np.zeros_like(self.tables)
-        doubt = smooth_backward(
-            self.tables, self._transposed, self.group_sizes, ratios, probabilities, counts
-        )
-        if doubt > NEGLIGIBLE:
+        probabilities, counts, log_norms, doubtful = self._backward(log_densities, name)
+        if doubtful:
             return self._smoothed_in_log_domain(log_densities)
         found = (
             _by_chain(table, sizes)
@@ -151,19 +158,61 @@ class FactorialChain:
         )
         return Smoothed(probabilities, sum(found, ()), float(log_norms.sum()))
 
+    def _backward(
+        self, log_densities: Float64[np.ndarray, "steps joint"], name: str
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+        """Smoothed probabilities, counts, rows' log-densities; whether raised states matter."""
+        probabilities, ratios, log_norms = self._forward(log_densities, name)
+        counts = np.zeros_like(self.tables)
+        doubt = smooth_backward(
+            self._moves, self._transposed, self.group_sizes, ratios, probabilities, counts
+        )
+        return probabilities, counts, log_norms, self._tiny or doubt > NEGLIGIBLE
+
+    def is_raised(
+        self,
+        filtered: Float64[np.ndarray, "steps joint"],
+        log_densities: Float64[np.ndarray, "steps joint"],
+    ) -> bool:
+        """Whether what :meth:`filtered` returned has raised states that matter in the end."""
+        some = self._tiny or bool((filtered == FLOOR).any())
+        return some and self._backward(log_densities, "the sequence")[-1]
+
     def _parts(self, flat: np.ndarray) -> list[np.ndarray]:
         """The tables of groups that lie one after the other."""
         parts = np.split(flat, np.cumsum(self.group_sizes**2)[:-1])
         return [p.reshape(n, n) for p, n in zip(parts, self.group_sizes, strict=True)]
 
-    def _smoothed_in_log_domain(
-        self, log_densities: Float64[np.ndarray, "steps joint"]
-    ) -> Smoothed:
+    def log_transition(self) -> Float64[np.ndarray, "joint joint"]:
+        """Return the logarithms of the transitions of joint states.
+
+        Raises
+        ------
+        MemoryBudgetError
+            If they would take more than half of the machine's memory.
+        """
         joint = len(self.start)
         advice = "Take an approximate method."
         check_required("Joint transitions", 16 * joint**2, default_memory_budget(), advice)
         with np.errstate(divide="ignore"):
-            log_transition = np.log(functools.reduce(np.kron, self._parts(self.tables)))
+            logs: np.ndarray = np.log(functools.reduce(np.kron, self._parts(self.tables)))
+        return logs
+
+    def log_filtered(
+        self, log_densities: Float64[np.ndarray, "steps joint"]
+    ) -> Float64[np.ndarray, "steps joint"]:
+        """Return the logarithms of :meth:`filtered`, however small; errors as log_transition."""
+        filtered = np.empty_like(log_densities)
+        norms = np.empty(len(filtered))
+        start = self._logarithms[0]
+        log_forward(start, self.log_transition(), log_densities, filtered, norms)
+        return filtered
+
+    def _smoothed_in_log_domain(
+        self, log_densities: Float64[np.ndarray, "steps joint"]
+    ) -> Smoothed:
+        log_transition = self.log_transition()
+        joint = len(self.start)
         probabilities, pairs = np.empty_like(log_densities), np.zeros((joint, joint))
         logs = np.array(log_densities, np.float64)
         total = log_forward_backward(

@@ -357,16 +357,11 @@ class _Pass:
     def drawn_in_log_domain(
         self, part: slice, count: int, generator: np.random.Generator
     ) -> Int64[np.ndarray, "count length"]:
-        """Return paths through the sequence of these steps, by Gumbel maxima."""
+        """Return paths through the sequence of these steps."""
         logs, chain = self.densities(part), self.exact.logarithms()
         filtered = np.empty_like(logs)
         log_forward(*chain, logs, filtered, np.empty(len(logs)))
-        paths = np.empty((count, len(logs)), np.int64)
-        weights = np.tile(filtered[-1], (count, 1))
-        for t in range(len(logs) - 1, -1, -1):
-            paths[:, t] = (weights + generator.gumbel(size=weights.shape)).argmax(1)
-            weights = filtered[t - 1] + chain.transition.T[paths[:, t]]
-        return paths
+        return drawn_in_log_domain(filtered, chain.transition, count, generator)
 
     def smoothed(
         self, totals: Float64[np.ndarray, " sequences"], visit: Visit, counting: bool
@@ -396,3 +391,18 @@ def _moved(visit: Visit, places: Int64[np.ndarray, " steps"]) -> Visit:
             visit(slice(int(wanted[begin]), int(wanted[end - 1]) + 1), marginals[begin:end])
 
     return there
+
+
+def drawn_in_log_domain(
+    filtered: Float64[np.ndarray, "length states"],
+    transition: Float64[np.ndarray, "states states"],
+    count: int,
+    generator: np.random.Generator,
+) -> Int64[np.ndarray, "count length"]:
+    """Return paths drawn backwards by Gumbel maxima; what is given are logarithms."""
+    paths = np.empty((count, len(filtered)), np.int64)
+    weights = np.tile(filtered[-1], (count, 1))
+    for t in range(len(filtered) - 1, -1, -1):
+        paths[:, t] = (weights + generator.gumbel(size=weights.shape)).argmax(1)
+        weights = filtered[t - 1] + transition.T[paths[:, t]]
+    return paths

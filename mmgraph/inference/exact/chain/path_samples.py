@@ -14,6 +14,7 @@ from jaxtyping import Float64, Int64
 from mmgraph.graph.errors import EvidenceError
 from mmgraph.inference.exact.chain.factorial_chain import FactorialChain
 from mmgraph.inference.exact.chain.factorial_kernels import draw_paths
+from mmgraph.inference.exact.chain.forward_backward import drawn_in_log_domain
 
 
 def sample_paths(
@@ -46,6 +47,10 @@ def sample_paths(
         raise EvidenceError(f"samples is {samples}, and at least 1 path can be drawn")
     filtered, _ = chain.filtered(log_densities)
     shape = (samples, len(filtered))
+    if chain.is_raised(filtered, log_densities):
+        seed = int(torch.randint(2**62, (1,), generator=generator).item())
+        logs, transition = chain.log_filtered(log_densities), chain.log_transition()
+        return drawn_in_log_domain(logs, transition, samples, np.random.default_rng(seed))
     uniforms = torch.rand(shape, generator=generator, dtype=torch.float64).numpy()
     paths = np.empty(shape, np.int64)
     draw_paths(filtered, chain.tables, chain.group_sizes, uniforms, paths)

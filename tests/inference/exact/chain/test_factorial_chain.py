@@ -56,3 +56,15 @@ def test_impossible_rows_and_wrong_shapes_are_named():
         FactorialChain(np.ones(2) / 2, [np.eye(2), np.eye(2)])
     with pytest.raises(GraphError, match="square"):
         FactorialChain(np.ones(2) / 2, [np.ones((2, 3))])
+
+
+@pytest.mark.parametrize("least", [1e-90, 3e-308])
+def test_products_of_small_transitions_and_messages_do_not_vanish(least):
+    table = np.eye(3) + least * np.eye(3, k=1)
+    log_densities = np.zeros((5, 9))
+    log_densities[:4, 1:], log_densities[4, :8] = -100, -np.inf
+    chain, truth = FactorialChain(np.eye(9)[0], [table] * 2), joint([table] * 2)
+    truth = enumerated(np.eye(9)[0], truth, log_densities)
+    answer = chain.smoothed(log_densities)
+    assert answer.log_likelihood == pytest.approx(truth.log_likelihood, rel=1e-10)
+    np.testing.assert_allclose(answer.probabilities, truth.probabilities, atol=1e-9)

@@ -38,3 +38,22 @@ def test_a_seed_gives_the_same_paths():
     np.testing.assert_array_equal(one, two)
     with pytest.raises(EvidenceError, match="samples is 0"):
         sample_paths(chain, np.zeros((9, 2)), 0)
+
+
+def test_paths_through_states_all_but_excluded_are_as_frequent_as_probable():
+    forwards = np.array([[0.4, 0.6, 0], [0, 0.5, 0.5], [0, 0, 1]])
+    start = np.eye(6)[0]
+    tables = [forwards, np.eye(2)]
+    log_densities = np.zeros((5, 3, 2))
+    log_densities[:, 1], log_densities[1:4, 2] = -1000 + np.arange(5)[:, None], -0.5
+    log_densities[4, :2] = -np.inf
+    log_densities = log_densities.reshape(5, 6)
+    truth = enumerated(start, joint(tables), log_densities)
+    chain = FactorialChain(start, tables)
+    paths = sample_paths(chain, log_densities, 4000, torch.Generator().manual_seed(1))
+    index = np.ravel_multi_index(tuple(paths.T), (6,) * 5)
+    observed = np.bincount(index, minlength=len(truth.paths))
+    expected = 4000 * np.exp(truth.scores - truth.log_likelihood)
+    keep = expected > 0
+    assert keep.sum() == 3
+    assert chisquare(observed[keep], expected[keep], sum_check=False).pvalue > 1e-3
