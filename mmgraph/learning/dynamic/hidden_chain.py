@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -13,7 +13,7 @@ from mmgraph.inference.exact.chain.dense_kernels import LEAST
 from mmgraph.inference.exact.chain.forward_backward import Chain, Counts
 from mmgraph.inference.exact.chain.pieces import LogDensities
 from mmgraph.learning.dynamic.climbing import Ascent
-from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
+from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics, add_statistics
 from mmgraph.learning.dynamic.emissions.named import emission_class
 
 _TOLERANCE = 1e-6
@@ -89,8 +89,7 @@ class HiddenChain(NamedTuple):
         total: Statistics = {}
 
         def visit(part: slice, marginals: Float64[np.ndarray, "steps states"]) -> None:
-            for name, array in self.emission.statistics(rows[part], marginals).items():
-                total[name] = total[name] + array if name in total else array
+            add_statistics(total, self.emission.statistics(rows[part], marginals))
 
         return self.chain.smooth(self.densities(rows, labels), lengths, visit), total
 
@@ -112,9 +111,7 @@ class HiddenChain(NamedTuple):
         counts, statistics = self.expected(rows, lengths, labels)
         log_likelihood = float(counts.log_likelihoods.sum())
         prior = self.emission.log_prior()
-        if pseudo_counts:
-            for table in (self.start, self.transition):
-                prior += pseudo_counts * float(np.log(table[table > 0]).sum())
+        prior += log_prior_of_counts((self.start, self.transition), pseudo_counts)
         following = HiddenChain(
             normalised(counts.start, self.start, pseudo_counts),
             normalised(counts.transitions, self.transition, pseudo_counts),
@@ -142,6 +139,13 @@ def hidden_chain(settings: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) 
     inside = {n[9:]: a for n, a in arrays.items() if n.startswith("emission/")}
     emission = emission_class(kind).restored(inside, inner)
     return HiddenChain(arrays["start"], arrays["transition"], emission)
+
+
+def log_prior_of_counts(tables: Iterable[np.ndarray], pseudo_counts: float) -> float:
+    """Return what counts added to all that is possible in tables are worth, but for a constant."""
+    if not pseudo_counts:
+        return 0.0
+    return pseudo_counts * sum(float(np.log(table[table > 0]).sum()) for table in tables)
 
 
 def normalised(

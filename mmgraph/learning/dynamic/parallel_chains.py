@@ -13,7 +13,7 @@ from mmgraph.graph.memory_budget import check_required, default_memory_budget
 from mmgraph.learning.dynamic.climbing import Ascent
 from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
 from mmgraph.learning.dynamic.emissions.named import emission_class
-from mmgraph.learning.dynamic.hidden_chain import normalised
+from mmgraph.learning.dynamic.hidden_chain import log_prior_of_counts, normalised
 
 
 class ParallelChains(NamedTuple):
@@ -66,9 +66,8 @@ class ParallelChains(NamedTuple):
 
     def _log_prior(self, pseudo_counts: float) -> float:
         """What counts added to every possible start and transition are worth."""
-        tables = (*self.starts, *self.transitions) if pseudo_counts else ()
-        logs = sum(float(np.log(table[table > 0]).sum()) for table in tables)
-        return pseudo_counts * logs + self.emission.log_prior()
+        tables = (*self.starts, *self.transitions)
+        return log_prior_of_counts(tables, pseudo_counts) + self.emission.log_prior()
 
     def ascent(
         self,

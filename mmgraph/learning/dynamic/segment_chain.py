@@ -12,9 +12,9 @@ from mmgraph.inference.exact.chain.durations_chain import DurationChain
 from mmgraph.inference.exact.chain.pieces import LogDensities
 from mmgraph.learning.dynamic.climbing import Ascent
 from mmgraph.learning.dynamic.durations import Durations
-from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
+from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics, add_statistics
 from mmgraph.learning.dynamic.emissions.named import emission_class
-from mmgraph.learning.dynamic.hidden_chain import HiddenChain, normalised
+from mmgraph.learning.dynamic.hidden_chain import HiddenChain, log_prior_of_counts, normalised
 
 
 class SegmentChain(NamedTuple):
@@ -76,8 +76,7 @@ class SegmentChain(NamedTuple):
         statistics: Statistics = {}
 
         def visit(part: slice, marginals: Float64[np.ndarray, "steps states"]) -> None:
-            for name, array in self.emission.statistics(rows[part], marginals).items():
-                statistics[name] = statistics[name] + array if name in statistics else array
+            add_statistics(statistics, self.emission.statistics(rows[part], marginals))
 
         totals, start, counts = self.chain.smooth(self.densities(rows, labels), lengths, visit)
         log_likelihood = float(totals.sum())
@@ -99,10 +98,7 @@ class SegmentChain(NamedTuple):
 
     def _log_prior(self, pseudo_counts: float) -> float:
         prior = self.emission.log_prior() + self.durations.log_prior()
-        if pseudo_counts:
-            for table in (self.start, self.transition):
-                prior += pseudo_counts * float(np.log(table[table > 0]).sum())
-        return prior
+        return prior + log_prior_of_counts((self.start, self.transition), pseudo_counts)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return all parameters by name, those of its parts under ``durations/``, ``emission/``."""

@@ -237,7 +237,7 @@ def read_labels(
     EvidenceError
         If lengths do not match, or there is no such state: which sequence and step.
     """
-    given = [labels] if hasattr(labels, "shape") else list(_iterable(labels))
+    given: list[Any] = [labels] if hasattr(labels, "shape") else list(_iterable(labels))
     if len(lengths) == 1 and given and not any(np.ndim(steps) for steps in given):
         given = [given]  # those of one sequence, which was given by itself
     if len(given) != len(lengths):

@@ -133,9 +133,6 @@ def _of_rows(
     assert factor is not None
     discrete = [v for v in factor.scope if v.is_discrete]
     whole = _over_all(tables, source, [v.name for v in discrete], places, beliefs)
-    if _is_discrete(factor):
-        known = tables.codes[source.child][places] >= 0
-        return torch.from_numpy(whole[known].sum(0))
     cells = tables.given.of_slice(tables.model.slices[number], places)
     weights = torch.from_numpy(whole)
     if isinstance(factor, ContinuousLeaf):
@@ -143,10 +140,6 @@ def _of_rows(
     if isinstance(factor, LinearGaussian):
         return _regression(factor, cells, weights)
     return None
-
-
-def _is_discrete(factor: Factor) -> bool:
-    return all(v.is_discrete for v in factor.scope)
 
 
 def _over_all(

@@ -15,7 +15,7 @@ from mmgraph.inference.exact.chain.path_samples import sample_paths
 from mmgraph.inference.mean_field.factorial_chains import FactoredPosterior, factorial_mean_field
 from mmgraph.learning.dynamic.climbing import Ascent
 from mmgraph.learning.dynamic.emissions.additive_gaussian import AdditiveGaussianEmission
-from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
+from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics, add_statistics
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
 from mmgraph.learning.dynamic.parallel_chains import ParallelChains, summed_by_chain
 from mmgraph.learning.dynamic.sequences import SequenceRows, read_sequences
@@ -206,8 +206,7 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
                 for m in range(len(starts)):
                     starts[m] += marginals[m][0]
                     moves[m] += counts[m]
-                for name, array in statistics.items():
-                    summed[name] = summed[name] + array if name in summed else array
+                add_statistics(summed, statistics)
             return parameters.ascent(total, starts, moves, summed, self.pseudo_counts)
 
         return ascend

@@ -15,6 +15,12 @@ Statistics = dict[str, np.ndarray]
 """Expected sufficient statistics by name; those of two sets of rows add up to those of both."""
 
 
+def add_statistics(total: Statistics, statistics: Statistics) -> None:
+    """Add statistics of further rows to a total, which is empty at first."""
+    for name, array in statistics.items():
+        total[name] = total[name] + array if name in total else array
+
+
 class Emission(ABC):
     """The densities of a row given each hidden state, with their parameters.
 
