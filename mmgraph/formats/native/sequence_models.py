@@ -20,6 +20,7 @@ from mmgraph.formats.native.directory import (
 )
 from mmgraph.formats.native.native import graph_document, restored_graph
 from mmgraph.graph.errors import FormatError, GraphError, MmgraphError
+from mmgraph.graph.state_labels import plain_cell
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.networks.dynamic.dynamic_bayesian_network import DynamicBayesianNetwork
 
@@ -60,8 +61,15 @@ def write_model(model: Any, path: str | os.PathLike[str]) -> None:
         raise FormatError(f"{path}: {model!r:.60} is no model of sequences that can be written")
     content, arrays = model.stored()
     tensors = {n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in arrays.items()}
-    document = {"kind": model.file_kind, "model": name, "content": content}
+    document = {"kind": model.file_kind, "model": name, "content": _plain(content)}
     write_document(path, document, tensors, {})
+
+
+def _plain(value: Any) -> Any:
+    """JSON values in which numbers of numpy are those of Python."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else plain_cell(value)
 
 
 def _slices(

@@ -135,3 +135,13 @@ def test_documents_that_say_something_else_are_refused(tmp_path, change):
     (path / "network.json").write_text(json.dumps(document))
     with pytest.raises(FormatError, match=r"model\.mmgraph"):
         mm.read(path)
+
+
+def test_settings_of_numpy_are_written_as_numbers(tmp_path):
+    model = HiddenMarkovModel(
+        np.array([3, 4]), pseudo_counts=np.float32(0.5), random_state=np.int64(7)
+    ).set_parameters(means=[[0.0], [9]], covariances=np.ones((2, 1)))
+    mm.write(model, tmp_path / "model.mmgraph")
+    again = mm.read(tmp_path / "model.mmgraph")
+    assert again.labels == (3, 4)
+    assert (again.pseudo_counts, again.random_state) == (0.5, 7)
