@@ -16,8 +16,7 @@ from mmgraph.inference.exact.chain.durations_passes import (
     Rows,
     shares_of,
 )
-from mmgraph.inference.exact.chain.forward_backward import Visit
-from mmgraph.inference.exact.chain.pieces import LogDensities, check_lag
+from mmgraph.inference.exact.chain.pieces import LogDensities, Visit, check_lag
 
 
 class DurationChain(DurationPasses):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -22,10 +21,7 @@ from mmgraph.inference.exact.chain.dense_kernels import (
     log_forward_backward,
 )
 from mmgraph.inference.exact.chain.filter_kernels import lagged_marginals
-from mmgraph.inference.exact.chain.pieces import LogDensities, Steps, check_lag
-
-Visit = Callable[[slice, Float64[np.ndarray, "steps states"]], None]
-"""Called with some steps and their marginals, which it must not keep."""
+from mmgraph.inference.exact.chain.pieces import LogDensities, Steps, Visit, check_lag, moved
 
 _STORED_BYTES = 128 << 20
 """What passes may keep of all steps; beyond, only messages between pieces, which are run again."""
@@ -136,7 +132,7 @@ class Chain(NamedTuple):
             part, theirs = steps.some(sure, densities)
             places = np.concatenate([np.arange(steps.first[i], steps.ends[i]) for i in sure])
             rest = _Pass(self, theirs, part, stored=False)
-            some = rest.smoothed(rest.filtered(), _moved(visit, places), pairs)
+            some = rest.smoothed(rest.filtered(), moved(visit, places), pairs)
             start, counted = some.start, some.transitions
         for i in doubtful:
             totals[i], marginals, transitions = run.in_log_domain(i)
@@ -379,18 +375,6 @@ class _Pass:
 
         self._backward(count)
         return Counts(totals, start, pairs * self.chain.transition)
-
-
-def _moved(visit: Visit, places: Int64[np.ndarray, " steps"]) -> Visit:
-    """Hand pieces of some sequences on, by runs, under the numbers that their steps have in all."""
-
-    def there(part: slice, marginals: Float64[np.ndarray, "steps states"]) -> None:
-        wanted = places[part]
-        cuts = [0, *(np.flatnonzero(np.diff(wanted) != 1) + 1), len(wanted)]
-        for begin, end in itertools.pairwise(cuts):
-            visit(slice(int(wanted[begin]), int(wanted[end - 1]) + 1), marginals[begin:end])
-
-    return there
 
 
 def drawn_in_log_domain(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -12,6 +13,9 @@ from mmgraph.graph.errors import EvidenceError
 LogDensities = Callable[[slice], Float64[np.ndarray, "steps states"]]
 """Returns the log-densities of some steps given each state: an array of its own, to be written
 to."""
+
+Visit = Callable[[slice, Float64[np.ndarray, "steps states"]], None]
+"""Called with some steps and their marginals, which it must not keep."""
 
 _CELLS = 32_768
 """About so many cells are a piece: a quarter of a megabyte."""
@@ -83,3 +87,15 @@ class Steps:
             return np.concatenate([densities(slice(int(r[0]), int(r[-1]) + 1)) for r in runs])
 
         return steps, theirs
+
+
+def moved(visit: Visit, places: Int64[np.ndarray, " steps"]) -> Visit:
+    """Hand pieces of some sequences on, by runs, under the numbers that their steps have in all."""
+
+    def there(part: slice, marginals: Float64[np.ndarray, "steps states"]) -> None:
+        wanted = places[part]
+        cuts = [0, *(np.flatnonzero(np.diff(wanted) != 1) + 1), len(wanted)]
+        for begin, end in itertools.pairwise(cuts):
+            visit(slice(int(wanted[begin]), int(wanted[end - 1]) + 1), marginals[begin:end])
+
+    return there
