@@ -92,7 +92,7 @@ def query(
     names = variable_names(variables)
     if isinstance(model, SequenceModel):
         given = options if dtype is None else {**options, "dtype": dtype}
-        model.check_call("query", method, device, given)
+        method, options = model.checked_call("query", method, device, given)
         return model.answer_query(evidence, names, method, **options)
     check_model(model, "query")
     if plain and type(evidence) is dict:
@@ -249,7 +249,7 @@ def map_query(
     """
     names = variable_names(variables)
     if isinstance(model, SequenceModel):
-        model.check_call("map_query", method, device, options)
+        method, options = model.checked_call("map_query", method, device, options)
         return model.answer_map_query(evidence, names, method, **options)
     check_model(model, "map_query")
     best: Assignment = _answer("map_query", model, evidence, (names,), method, device, options)
@@ -290,7 +290,7 @@ def sample(
     check_count(draws, "draws")
     check_type("generator", generator, "torch.Generator | None")
     if isinstance(model, SequenceModel):
-        model.check_call("sample", method, device, options)
+        method, options = model.checked_call("sample", method, device, options)
         return model.answer_sample(draws, evidence, generator, method, **options)
     check_model(model, "sample")
     generator = placed_generator(generator, "cpu")
@@ -344,7 +344,7 @@ def log_partition(
         If an approximate method has not converged: by how much.
     """
     if isinstance(model, SequenceModel):
-        model.check_call("log_partition", method, device, options)
+        method, options = model.checked_call("log_partition", method, device, options)
         return model.answer_log_partition(evidence, method, **options)
     check_model(model, "log_partition")
     total: Posterior | Tensor

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError, check_choice
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.options import check_known
+from mmgraph.inference.options import check_device, check_known, is_elsewhere
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.samples import Samples
 
@@ -31,29 +31,54 @@ class SequencePosterior(Posterior):
     lengths: tuple[int, ...] = ()
 
 
+SCAN = "parallel_scan"
+"""The method that runs on any device: products of steps by an associative scan."""
+
+
 class SequenceModel(ABC):
     """A model whose variables have an axis of time, which evidence says the length of.
 
     The functions of :mod:`mmgraph.inference.query` hand their questions on to it; ``auto`` is an
     exact method of the model's own, ``chain``.
+
+    Attributes
+    ----------
+    methods : tuple of str
+        Those that can be asked for by name.
+    scanned : tuple of str
+        The questions that a parallel scan answers, on any device.
+    question_options : mapping of str to tuple of str
+        The options of each question.
     """
 
     methods: tuple[str, ...] = ("chain",)
+    scanned: ClassVar[tuple[str, ...]] = ()
     question_options: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     file_kind: ClassVar[str] = "sequence model"
 
-    def check_call(
+    def checked_call(
         self, question: str, method: str, device: str, options: Mapping[str, Any]
-    ) -> None:
-        """Raise MmgraphError if the model has no such method or option, or it runs elsewhere."""
+    ) -> tuple[str, dict[str, Any]]:
+        """Return the method that answers a question, and its options.
+
+        On another device than the CPU that is a scan, where the model has one.
+
+        Raises
+        ------
+        MmgraphError
+            If the model has no such method or option, or it does not run there.
+        """
         check_choice("method", method, ("auto", *self.methods), MmgraphError)
         known = self.question_options.get(question, ())
         check_known(options, known, f"{question} of a {type(self).__name__}")
-        if str(device) not in ("auto", "cpu"):
+        elsewhere = is_elsewhere(check_device(device))
+        if method != SCAN and not elsewhere:
+            return method, dict(options)
+        if SCAN not in self.methods or question not in self.scanned or method == "chain":
             raise MmgraphError(
-                f"{question} of sequences runs on the CPU, not on {device!r}; "
-                "inference.exact.chain.parallel_scan runs there"
+                f"{question} of a {type(self).__name__} runs on the CPU, not on {device!r}"
             )
+        return SCAN, {**options, "device": str(device) if elsewhere else "cpu"}
 
     def modality_names(self) -> tuple[str, ...]:
         """Return the modalities of evidence; none where rows are not told apart by modality."""

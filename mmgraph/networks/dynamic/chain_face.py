@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float64
@@ -25,6 +25,11 @@ class ChainFace(FaceAnswers):
     labels: tuple[Any, ...]
     emission: Any
     random_state: int
+
+    question_options: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "query": ("lag",),
+        "sample": ("length",),
+    }
 
     @property
     @abstractmethod

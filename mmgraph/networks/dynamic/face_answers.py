@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ class FaceAnswers(SequenceModel):
     Evidence is a mapping of modality to sequences, of ``"rows"`` to them where there are no
     modalities; the hidden variables are ``"state"``, or the chains by name.
     """
+
+    question_options: ClassVar[Mapping[str, tuple[str, ...]]] = {"sample": ("length",)}
 
     @abstractmethod
     def _hidden(self) -> dict[str, Variable]:

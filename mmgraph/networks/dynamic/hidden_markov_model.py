@@ -25,14 +25,14 @@ from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain, hidden_chain
 from mmgraph.learning.dynamic.sequences import SequenceRows, label_array, read_labels
 from mmgraph.learning.kept_steps import digest
-from mmgraph.networks.dynamic.chain_face import ChainFace
 from mmgraph.networks.dynamic.filters.step_filter import StepFilter
+from mmgraph.networks.dynamic.scanned_chain import ScannedChain
 
 _LEAST_VISITS = 1e-3
 """A state that is expected less often in all sequences together has not been visited."""
 
 
-class HiddenMarkovModel(ChainFace):
+class HiddenMarkovModel(ScannedChain):
     """A Markov chain of hidden states that emit rows of numbers or categories.
 
     Sequences are arrays of shape ``(length, features)`` or lists of them, of any lengths; NaN is

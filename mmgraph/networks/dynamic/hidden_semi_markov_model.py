@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -52,7 +52,7 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
     Yu (2010), "Hidden semi-Markov models", Artificial Intelligence 174.
     """
 
-    question_options: ClassVar[Mapping[str, tuple[str, ...]]] = {"query": ("lag",)}
+    methods = ("chain",)
 
     def __init__(
         self,

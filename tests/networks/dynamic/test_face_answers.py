@@ -117,3 +117,23 @@ def test_bad_questions_are_refused():
     with pytest.raises(ZeroProbabilityError, match="sequence 1 is impossible from step 0 on"):
         mm.query(never, scores)
     np.testing.assert_array_equal(mm.log_partition(never, scores), [0, -np.inf])
+
+
+def test_a_scan_answers_alike_on_any_device(device):
+    parts, whole = rows(), model()
+    expected = mm.query(whole, {"rows": parts})
+    options = {"method": "parallel_scan", "device": device}
+    answer = mm.query(whole, {"rows": parts}, **options)
+    assert answer.method == "parallel_scan"
+    assert answer.exact
+    torch.testing.assert_close(answer.marginal("state").cpu(), expected.marginal("state"))
+    torch.testing.assert_close(answer.log_evidence.cpu(), expected.log_evidence)
+    path, best = (
+        mm.map_query(whole, {"rows": parts}),
+        mm.map_query(whole, {"rows": parts}, **options),
+    )
+    assert torch.equal(best["state"].cpu(), path["state"])
+    total = mm.log_partition(whole, {"rows": parts}, **options)
+    torch.testing.assert_close(total.cpu(), expected.log_evidence)
+    with pytest.raises(MmgraphError, match="runs on the CPU"):
+        mm.sample(whole, 2, {"rows": parts}, method="parallel_scan")
