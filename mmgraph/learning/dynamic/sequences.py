@@ -36,16 +36,6 @@ class SequenceRows(NamedTuple):
         return answers[0] if self.single else list(answers)
 
 
-def label_array(labels: Sequence[Any]) -> np.ndarray:
-    """Return labels of states as an array that leaves each of them as it is."""
-    plain = {type(label) for label in labels}
-    if len(plain) == 1 and plain <= {bool, int, float, str}:
-        return np.array(labels)
-    array = np.empty(len(labels), object)
-    array[:] = labels
-    return array
-
-
 def read_sequences(
     sequences: object, features: int | None = None, scores: bool = False
 ) -> SequenceRows:

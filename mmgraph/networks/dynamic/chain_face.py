@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.graph.variable import Variable
+from mmgraph.inference.samples import label_array
 from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
-from mmgraph.learning.dynamic.sequences import SequenceRows, check_ahead, label_array
+from mmgraph.learning.dynamic.sequences import SequenceRows, check_ahead
 from mmgraph.networks.dynamic.face_answers import FaceAnswers
 
 
@@ -35,6 +36,11 @@ class ChainFace(FaceAnswers):
     @abstractmethod
     def parameters(self) -> HiddenChain:
         """Start, transition and emission."""
+
+    @property
+    def _label_array(self) -> np.ndarray:
+        """The labels, which indices pick from."""
+        return label_array(self._hidden()["state"])
 
     @abstractmethod
     def _read(self, sequences: object) -> SequenceRows:
@@ -77,6 +83,13 @@ class ChainFace(FaceAnswers):
             marginals = chain.lagged(densities, read.lengths, lag)
         return read.answer(np.split(marginals, np.cumsum(read.lengths)[:-1]))
 
+    def _smoothed_sequences(self, sequences: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
+        if options:
+            return super()._smoothed_sequences(sequences, options)
+        read, densities = self._densities(sequences)
+        marginals, totals = self.parameters.chain.marginals(densities, read.lengths)
+        return np.split(marginals, np.cumsum(read.lengths)[:-1]), totals
+
     def predict(self, sequences: object) -> Any:
         """Return the most probable path of states of each sequence, by label.
 
@@ -87,7 +100,7 @@ class ChainFace(FaceAnswers):
         """
         read, densities = self._densities(sequences)
         path, _ = self.parameters.chain.best_paths(densities, read.lengths)
-        named = label_array(self.labels)[path]
+        named = self._label_array[path]
         return read.answer(np.split(named, np.cumsum(read.lengths)[:-1]))
 
     def sample_paths(self, sequences: object, count: int, random_state: int | None = None) -> Any:
@@ -103,7 +116,7 @@ class ChainFace(FaceAnswers):
         drawn = self.parameters.chain.sample_paths(
             densities, read.lengths, count, np.random.default_rng(seed)
         )
-        return read.answer([label_array(self.labels)[paths] for paths in drawn])
+        return read.answer([self._label_array[paths] for paths in drawn])
 
     def _hidden(self) -> dict[str, Variable]:
         return {"state": Variable("state", self.labels)}

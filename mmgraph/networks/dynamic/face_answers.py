@@ -77,12 +77,11 @@ class FaceAnswers(SequenceModel):
         """As :func:`mmgraph.query`."""
         began = time.perf_counter()
         names, sequences = self._asked(variables), self._sequences(evidence)
-        found: Any = self.posterior(sequences, **options)  # type: ignore[attr-defined]
+        found, totals = self._smoothed_sequences(sequences, options)
         by_name = [f if isinstance(f, Mapping) else {next(iter(self._hidden())): f} for f in found]
         first = next(iter(self._hidden()))
         steps = Steps([len(part[first]) for part in by_name])
         marginals = {n: padded(steps, np.concatenate([part[n] for part in by_name])) for n in names}
-        totals = self.log_likelihood(sequences)  # type: ignore[attr-defined]
         exact = getattr(found[0], "exact", True)
         return SequencePosterior(
             self._over_time(list(self._hidden()), steps),
@@ -94,6 +93,11 @@ class FaceAnswers(SequenceModel):
             approximation="exact" if exact else "lower bound",
             lengths=tuple(int(n) for n in steps.lengths),
         )
+
+    def _smoothed_sequences(self, sequences: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
+        """The posterior of every sequence, and the log-likelihoods."""
+        found: Any = self.posterior(sequences, **options)  # type: ignore[attr-defined]
+        return found, self.log_likelihood(sequences)  # type: ignore[attr-defined]
 
     def answer_map_query(
         self, evidence: object, variables: Sequence[str] | None, method: str, **options: Any

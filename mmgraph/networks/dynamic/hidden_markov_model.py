@@ -23,7 +23,7 @@ from mmgraph.learning.dynamic.emissions.choice import EmissionChoice, EmissionSp
 from mmgraph.learning.dynamic.emissions.emission import Emission
 from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain, hidden_chain
-from mmgraph.learning.dynamic.sequences import SequenceRows, label_array, read_labels
+from mmgraph.learning.dynamic.sequences import SequenceRows, read_labels
 from mmgraph.learning.kept_steps import digest
 from mmgraph.networks.dynamic.filters.step_filter import StepFilter
 from mmgraph.networks.dynamic.scanned_chain import ScannedChain
@@ -305,7 +305,7 @@ class HiddenMarkovModel(ScannedChain):
         for t in range(length):
             path[t] = min(np.searchsorted(table.cumsum(), uniform[t]), len(start) - 1)
             table = transition[path[t]]
-        return self._as_given(emission.sample(path, generator)), label_array(self.labels)[path]
+        return self._as_given(emission.sample(path, generator)), self._label_array[path]
 
     def stored(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what the model is made of: JSON values, and arrays by name."""

@@ -15,7 +15,7 @@ from mmgraph.learning.dynamic.emissions.choice import EmissionSpec
 from mmgraph.learning.dynamic.emissions.emission import Emission
 from mmgraph.learning.dynamic.hidden_chain import normalised
 from mmgraph.learning.dynamic.segment_chain import SegmentChain, segment_chain
-from mmgraph.learning.dynamic.sequences import SequenceRows, check_ahead, label_array
+from mmgraph.learning.dynamic.sequences import SequenceRows, check_ahead
 from mmgraph.networks.dynamic.filters.duration_filter import DurationFilter
 from mmgraph.networks.dynamic.hidden_markov_model import HiddenMarkovModel
 
@@ -204,9 +204,8 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
             masses = rests[state] if rests is not None and not path else None
             path += [state] * parameters.durations.draw(state, generator, masses)
         states = np.array(path[:length])
-        return self._as_given(parameters.emission.sample(states, generator)), label_array(
-            self.labels
-        )[states]
+        rows = parameters.emission.sample(states, generator)
+        return self._as_given(rows), self._label_array[states]
 
     def stored(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what the model is made of: JSON values, and arrays by name."""

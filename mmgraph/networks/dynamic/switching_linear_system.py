@@ -12,7 +12,7 @@ from mmgraph.graph.errors import EvidenceError, GraphError, check_choice
 from mmgraph.inference.gaussian.state_space.parameters import SystemParameters
 from mmgraph.inference.gaussian.state_space.regimes import Regimes
 from mmgraph.inference.gaussian.state_space.switching import (
-    Chain,
+    RegimeChain,
     SwitchingStates,
     by_enumeration,
     by_merging,
@@ -78,7 +78,7 @@ class SwitchingLinearSystem(SystemAnswers):
                 where = name if name == "start" else f"row {name} of the transition"
                 raise GraphError(f"{where} is no distribution: {row.tolist()}")
         with np.errstate(divide="ignore"):
-            self._chain = Chain(
+            self._chain = RegimeChain(
                 Regimes([s.system for s in self.systems]),
                 np.log(self.start),
                 np.log(self.transition),

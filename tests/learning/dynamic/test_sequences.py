@@ -7,7 +7,6 @@ import torch
 
 from mmgraph.graph.errors import EvidenceError
 from mmgraph.learning.dynamic.sequences import (
-    label_array,
     read_labels,
     read_modalities,
     read_row,
@@ -137,11 +136,6 @@ def test_bad_labels_are_named(labels, message):
 def test_the_nearest_label_is_suggested():
     with pytest.raises(EvidenceError, match="has no state 'wlak'; did you mean 'walk'"):
         read_labels([["wlak"]], [1], ("walk", "sit"))
-
-
-def test_labels_stay_as_they_are_in_arrays():
-    for labels in ((0, 1), ("a", 1), (("a", 1), ("b", 2)), (True, "x"), (1.5, 2.0)):
-        assert label_array(labels)[[1, 0]].tolist() == [labels[1], labels[0]]
 
 
 def test_rows_are_read_like_sequences():

@@ -28,6 +28,10 @@ _NEGLIGIBLE = 1e-13
 """The probability of what passes through raised cells that is let go."""
 
 _PIECE_CELLS = 65_536
+_LEAST_PRODUCT = -138.0
+"""What the least cells of a step's static tables may multiply to, in nats: with the least cells of
+messages and of tables of rows, doubles hold no less."""
+
 _STORED_BYTES = 128 << 20
 """What passes may keep of all steps; beyond, only messages between pieces, which are run again."""
 
@@ -53,6 +57,7 @@ class SliceRun:
         self._stores = 8 * doubles <= _STORED_BYTES
         self._stored: list[tuple[Piece, np.ndarray, np.ndarray]] = []
         self._row_count = max(len(tables.row_sources), 1)
+        self._in_logs = tables.least_product() < _LEAST_PRODUCT
 
     def _logs(self, part: slice) -> Piece:
         """A piece with the logarithms of its tables."""
@@ -165,6 +170,8 @@ class SliceRun:
         ZeroProbabilityError
             If a sequence is impossible.
         """
+        if self._in_logs:
+            return self._smooth_logs(visit)
         totals = self.filtered()
         self.check_possible()
         doubts = np.zeros(self.steps.total)
@@ -180,14 +187,15 @@ class SliceRun:
 
     def log_likelihoods(self) -> Float64[np.ndarray, " sequences"]:
         """Return the log-likelihoods, ``-inf`` of impossible sequences."""
-        totals = self.filtered()
-        if self._any_raised:
+        totals = np.empty(0) if self._in_logs else self.filtered()
+        if self._in_logs or self._any_raised:
             messages = self._log_messages(best=False, check=False)
             return self._log_totals(messages)
         return totals
 
     def _log_messages(self, best: bool, check: bool = True) -> list[np.ndarray]:
         """The logarithms of messages, not normalised, piece by piece."""
+        self.impossible = {}
         message, kept = np.zeros(self.message_size), []
         for part in self.pieces:
             piece = self._logs(part)
@@ -237,7 +245,6 @@ class SliceRun:
 
     def best(self) -> tuple[dict[str, Int64[np.ndarray, " steps"]], np.ndarray]:
         """Return the best states of the hidden variables, and the paths' log-probabilities."""
-        self.impossible = {}
         messages = self._log_messages(best=True)
         last = np.concatenate(messages)[self.steps.ends - 1]
         plans = self.which[self.steps.ends - 1]
@@ -249,7 +256,6 @@ class SliceRun:
         self, draws: int, generator: np.random.Generator
     ) -> list[dict[str, Int64[np.ndarray, " steps"]]]:
         """Return independent draws of the hidden variables of all steps, given the evidence."""
-        self.impossible = {}
         messages = self._log_messages(best=False)
         return self._traced(messages, [generator] * draws)
 

@@ -222,6 +222,14 @@ class SliceTables:
         self.column = ends.astype(np.int64)
         self.width = int(ends[-1])
 
+    def least_product(self) -> float:
+        """Return the logarithm of the least product of a step's possible static cells."""
+        least = []
+        for number in range(len(self.static_sources)):
+            logs = self.log_static[self.base[number] : self.base[number + 1]]
+            least.append(float(logs[logs > -np.inf].min(initial=0.0)))
+        return min((sum(least[n] for n in step) for step in self.statics_by_slice), default=0.0)
+
     def which(self) -> Int64[np.ndarray, " steps"]:
         """Return which plan each step runs."""
         steps = self.given.steps

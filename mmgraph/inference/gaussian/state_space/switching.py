@@ -48,7 +48,7 @@ class SwitchingStates:
     effective_sample_size: Float64[np.ndarray, " steps"] | None = None
 
 
-class Chain(NamedTuple):
+class RegimeChain(NamedTuple):
     """The regimes' systems, and the logarithms of their chain.
 
     Attributes
@@ -66,7 +66,7 @@ class Chain(NamedTuple):
 Rows = Float64[np.ndarray, "steps features"]
 
 
-def by_enumeration(chain: Chain, rows: Rows, smoothing: bool) -> SwitchingStates:
+def by_enumeration(chain: RegimeChain, rows: Rows, smoothing: bool) -> SwitchingStates:
     """Return the exact answer, of all paths of regimes: a filter and a smoother for each."""
     count = chain.regimes.count
     last = np.arange(count)
@@ -98,12 +98,14 @@ def by_enumeration(chain: Chain, rows: Rows, smoothing: bool) -> SwitchingStates
     return SwitchingStates(*_stacked(answers[::-1]), total, "enumeration", True)
 
 
-def by_merging(chain: Chain, rows: Rows, smoothing: bool, interacting: bool) -> SwitchingStates:
+def by_merging(
+    chain: RegimeChain, rows: Rows, smoothing: bool, interacting: bool
+) -> SwitchingStates:
     """Return an approximate answer: one density a regime, pairs of which are merged at each step.
 
     Parameters
     ----------
-    chain : Chain
+    chain : RegimeChain
     rows : array of shape (steps, features)
     smoothing : bool
         Whether all rows are given, or those up to each step.
@@ -156,7 +158,7 @@ def by_merging(chain: Chain, rows: Rows, smoothing: bool, interacting: bool) -> 
 
 
 def by_particles(
-    chain: Chain, rows: Rows, smoothing: bool, particles: int, generator: np.random.Generator
+    chain: RegimeChain, rows: Rows, smoothing: bool, particles: int, generator: np.random.Generator
 ) -> SwitchingStates:
     """Return an approximate answer of drawn paths of regimes, with exact states given each.
 

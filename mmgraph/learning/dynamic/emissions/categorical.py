@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import EvidenceError, LearningError
 from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
 
 
@@ -63,7 +63,7 @@ class CategoricalEmission(Emission):
         tables = []
         for feature in range(rows.shape[1]):
             column = rows[:, feature]
-            seen = column[~np.isnan(column)]
+            seen = column[~_missing(column)]
             if (seen < 0).any() or (seen != np.floor(seen)).any():
                 bad = seen[(seen < 0) | (seen != np.floor(seen))][0]
                 raise LearningError(
@@ -81,12 +81,12 @@ class CategoricalEmission(Emission):
     ) -> Int64[np.ndarray, " steps"]:
         """State indices of a feature; the number of categories where it is missing."""
         column, count = rows[:, feature], self.tables[feature].shape[1]
-        missing = np.isnan(column)
+        missing = _missing(column)
         codes = np.where(missing, count, column).astype(np.int64)
         bad = ((codes < 0) | (codes >= count) | (codes != column)) & ~missing
         if bad.any():
             step = int(bad.argmax())
-            raise LearningError(
+            raise EvidenceError(
                 f"feature {feature} holds {column[step]:g}; its categories are 0 to {count - 1}"
             )
         return codes
@@ -155,3 +155,9 @@ class CategoricalEmission(Emission):
     def settings(self) -> dict[str, Any]:
         """As :meth:`Emission.settings`."""
         return {"pseudo_counts": self.pseudo_counts}
+
+
+def _missing(column: Float64[np.ndarray, " steps"]) -> Bool[np.ndarray, " steps"]:
+    """Where a cell is missing: NaN, or -1 as in all evidence of states."""
+    missing: np.ndarray = np.isnan(column) | (column == -1)
+    return missing

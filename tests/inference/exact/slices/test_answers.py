@@ -304,3 +304,35 @@ def test_labels_end_with_their_sequence() -> None:
     assert drawn["z"].tolist() == [[["calm", "busy", "calm"]] * 2, [["busy", None, None]] * 2]
     best = mm.map_query(net, evidence)
     assert list(best.labels(1).values()) == ["busy", None, None]
+
+
+@pytest.mark.parametrize("chance", [1e-150, 1e-300])
+def test_moves_that_are_all_but_impossible_are_made(chance: float) -> None:
+    """The states 0, 1, 2 in turn, each by such a move; the last step asks for the last."""
+    z, before = mm.Variable("z", 3), mm.Variable("z[-1]", 3)
+    x, y = mm.Variable("x", shape=(1,), family="gaussian"), mm.Variable("y", 2)
+
+    def emitted() -> list[mm.Factor]:
+        leaf = mm.GaussianLeaf(
+            x, [z], means=[[0.0], [20], [0]], covariances=np.ones((3, 1)), covariance="diagonal"
+        )
+        return [leaf, mm.TableFactor([z, y], [[1.0, 0], [1, 0], [0, 1]], child=y)]
+
+    moves = [[1 - chance, chance, 0], [0, 1 - chance, chance], [0, 0, 1.0]]
+    net = mm.DynamicBayesianNetwork(
+        mm.BayesianNetwork([z, x, y], [mm.TableFactor([z], [1.0, 0, 0], child=z), *emitted()]),
+        mm.BayesianNetwork(
+            [before, z, x, y],
+            [
+                mm.TableFactor([before], np.full(3, 1 / 3), child=before),
+                mm.TableFactor([before, z], moves, child=z),
+                *emitted(),
+            ],
+        ),
+    )
+    cells = {"x": np.zeros((3, 1)), "y": [None, None, 1]}
+    answer = mm.query(net, cells, ["z"])
+    expected = 2 * np.log(chance) - 200 - 1.5 * np.log(2 * np.pi)
+    assert float(answer.log_evidence) == pytest.approx(expected)
+    assert float(mm.log_partition(net, cells)) == pytest.approx(expected)
+    np.testing.assert_allclose(answer.marginal("z")[0], np.eye(3), atol=1e-12)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import EvidenceError, LearningError
 from mmgraph.learning.dynamic.emissions.categorical import CategoricalEmission
 
 COLOUR = np.array([[0.5, 0.5, 0.0], [0.1, 0.2, 0.7]])
@@ -48,13 +48,19 @@ def test_first_values_differ_in_each_state_and_allow_every_category():
     ("rows", "message"),
     [
         ([[0.0, 2]], "feature 1 holds 2; its categories are 0 to 1"),
-        ([[0.0, 0], [-1, 0]], "feature 0 holds -1; its categories are 0 to 2"),
+        ([[0.0, 0], [-2, 0]], "feature 0 holds -2; its categories are 0 to 2"),
         ([[0.5, 0]], "feature 0 holds 0.5"),
     ],
 )
 def test_unknown_categories_are_named(rows, message):
-    with pytest.raises(LearningError, match=message):
+    with pytest.raises(EvidenceError, match=message):
         CategoricalEmission([COLOUR, SHAPE]).log_densities(np.array(rows))
+
+
+def test_minus_one_is_missing_as_in_all_evidence():
+    emission = CategoricalEmission([COLOUR, SHAPE])
+    marked, missing = (emission.log_densities(np.array([[cell, 1.0]])) for cell in (-1, np.nan))
+    np.testing.assert_array_equal(marked, missing)
 
 
 def test_bad_tables_and_rows_are_named():
