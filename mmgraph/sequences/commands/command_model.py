@@ -69,10 +69,11 @@ class CommandModel:
         path, _ = self.chain.best_path(densities, BEAM)
         if not len(path):
             return Recognition(None, 0.0, "", ())
-        confidence = self.rejection.confidence(path_evidence(self.chain, path, densities))
+        evidence = path_evidence(self.chain, path, densities, energies)
+        confidence = self.rejection.confidence(evidence)
         seconds = self.settings.step / self.settings.rate
         words = tuple(
-            SpokenWord(one.word, (first + one.first) * seconds, (first + one.end) * seconds)
+            SpokenWord(one.word, max(0, first + one.first) * seconds, (first + one.end) * seconds)
             for one in self.chain.segments(path)
         )
         nearest = " ".join(one.word for one in words)

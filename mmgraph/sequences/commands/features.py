@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 from scipy.fft import dct
+from scipy.ndimage import median_filter
 
 from mmgraph.graph.errors import MmgraphError, needs
 from mmgraph.sequences.commands.audio import Samples
@@ -16,8 +17,8 @@ from mmgraph.sequences.commands.audio import Samples
 Frames = Float32[np.ndarray, "frames features"]
 
 _DECIBEL = math.log(10.0) / 10.0
-_LOUD, _QUIETEST = 35 * _DECIBEL, 60 * _DECIBEL
-_MARGIN = 4
+_LOUD, _QUIETEST = 28 * _DECIBEL, 60 * _DECIBEL
+MARGIN = 4
 """Frames that stay before and after what is loud."""
 _PRIOR_FRAMES = 40
 
@@ -110,18 +111,27 @@ def speech_frames(
 ) -> tuple[list[Frames], int]:
     """Return log mel energies from the first to the last loud frame, for each warp, and the first.
 
-    Loud is what lies less than 35 dB below the loudest band and frame; four frames beside stay.
+    Loud is what lies less than 28 dB below the loudest band and frame, in medians of five frames.
+    Four frames beside stay, for which silence stands where the recording has none.
     """
-    views = [log_mel(samples, settings, warp) for warp in warps]
-    loud = np.flatnonzero(views[0].max(1) > views[0].max() - _LOUD)
-    first, end = max(loud[0] - _MARGIN, 0), loud[-1] + 1 + _MARGIN
-    return [view[first:end] for view in views], int(first)
+    beside = MARGIN * settings.step
+    padded = np.pad(samples, (beside, beside + settings.width))
+    views = [log_mel(padded, settings, warp) for warp in warps]
+    loud = np.flatnonzero(are_loud(views[0]))
+    first, end = max(loud[0] - MARGIN, 0), loud[-1] + 1 + MARGIN
+    return [view[first:end] for view in views], int(first) - MARGIN
+
+
+def are_loud(energies: Frames) -> Bool[np.ndarray, " frames"]:
+    """Return which frames of log energies are loud, and so may be speech; a click is not."""
+    loudest = median_filter(energies.max(1), 5, mode="nearest")
+    loud: np.ndarray = loudest > loudest.max() - _LOUD
+    return loud
 
 
 def loud_frames(energies: Frames) -> Frames:
-    """Return the frames of log energies that are loud: of speech, whose mean is the channel's."""
-    loudest = energies.max(1)
-    return energies[loudest > loudest.max() - _LOUD]
+    """Return the frames that are loud: of speech, whose mean is the voice's and channel's."""
+    return energies[are_loud(energies)]
 
 
 def band_means(

@@ -20,7 +20,7 @@ from scipy.special import expit, log_expit
 from mmgraph.graph.errors import LearningError
 from mmgraph.sequences.commands.acoustic_model import AcousticModel
 from mmgraph.sequences.commands.chain import Chain
-from mmgraph.sequences.commands.features import Frames
+from mmgraph.sequences.commands.features import Frames, are_loud
 from mmgraph.sequences.commands.grammar import Grammar
 from mmgraph.sequences.commands.word_models import Words
 
@@ -32,30 +32,28 @@ _PRIOR_DEVIATION = 3.0
 
 
 def path_evidence(
-    chain: Chain, path: Int32[np.ndarray, " frames"], densities: Float[np.ndarray, "frames states"]
+    chain: Chain,
+    path: Int32[np.ndarray, " frames"],
+    densities: Float[np.ndarray, "frames states"],
+    energies: Frames,
 ) -> Evidence:
-    """Return what speaks for a path, all per frame.
+    """Return what speaks for a path, all per frame that is loud.
 
     That is the log-likelihood ratio to the best states, on average and of the worst word; the share
     of frames that are pauses; and how much words are longer or shorter than their states last (mean
     absolute logarithm).
     """
-    chosen = densities[np.arange(len(path)), chain.emission[path]]
-    ratios = chosen - densities.max(1)
-    segments = chain.segments(path)
-    lengths = []
-    for one in segments:
-        own = chain.arc == one.arc
-        expected = (1.0 / -np.expm1(chain.stay[own])).sum()
+    loud = are_loud(energies)
+    ratios = densities[np.arange(len(path)), chain.emission[path]] - densities.max(1)
+    worst, lengths = 0.0, []
+    for one in chain.segments(path):
+        inside = slice(one.first, one.end)
+        if loud[inside].any():
+            worst = min(worst, float(ratios[inside][loud[inside]].mean()))
+        expected = (1.0 / -np.expm1(chain.stay[chain.arc == one.arc])).sum()
         lengths.append(abs(float(np.log((one.end - one.first) / expected))))
-    return np.array(
-        [
-            ratios.mean(),
-            min(float(ratios[one.first : one.end].mean()) for one in segments),
-            float((chain.arc[path] < 0).mean()),
-            float(np.mean(lengths)),
-        ]
-    )
+    paused = chain.arc[path][loud] < 0
+    return np.array([ratios[loud].mean(), worst, paused.mean(), np.mean(lengths)])
 
 
 @dataclass(frozen=True)
@@ -150,19 +148,21 @@ class Trials:
         """Answer one recording of these words, which need not be a command."""
         densities = self.model.log_densities(energies)
         is_command = self.grammar.accepts(words)
-        self._answer(self.chain, densities, words if is_command else None)
+        self._answer(self.chain, densities, energies, words if is_command else None)
         if is_command and len(self.grammar.network.arcs) > 1:
             lacking = int(self.generator.choice(self.grammar.path(words) or [0]))
             network = self.grammar.network.without(lacking)
-            self._answer(self.model.chain(network), densities, None)
+            self._answer(self.model.chain(network), densities, energies, None)
 
     def rejection(self, false_rejection: float) -> Rejection:
         """Return what the answers teach; see :meth:`Rejection.learned`."""
         return Rejection.learned(self.evidence, np.array(self.right), false_rejection)
 
-    def _answer(self, chain: Chain, densities: np.ndarray, words: Words | None) -> None:
+    def _answer(
+        self, chain: Chain, densities: np.ndarray, energies: Frames, words: Words | None
+    ) -> None:
         path, _ = chain.best_path(densities)
         if len(path):
-            self.evidence.append(path_evidence(chain, path, densities))
+            self.evidence.append(path_evidence(chain, path, densities, energies))
             answer = tuple(one.word for one in chain.segments(path))
             self.right.append(answer == words)

@@ -1,10 +1,11 @@
 """Left-to-right hidden Markov models of words, learned from words and from commands made of them.
 
-How many states a word has comes of how long it takes, as least squares of the lengths of all
-recordings tell. Learning begins flat, with recordings cut evenly, and alternates between the best
-alignment of each recording with the chain of its words and new densities: segmental k-means
-(Juang and Rabiner 1990, "The segmental K-means algorithm for estimating parameters of hidden Markov
-models"). So a word is learned wherever it occurs, without anyone saying where it begins.
+How many states a word has comes of its letters and of how long it takes, as least squares of the
+lengths of all recordings tell. Learning begins flat, with recordings cut evenly, and alternates
+between the best alignment of each recording with the chain of its words and new densities:
+segmental k-means (Juang and Rabiner 1990, "The segmental K-means algorithm for estimating
+parameters of hidden Markov models"). So a word is learned wherever it occurs, without anyone saying
+where it begins.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from mmgraph.graph.errors import LearningError
 from mmgraph.learning.dynamic.emissions.gaussian import GaussianEmission
 from mmgraph.learning.dynamic.emissions.mixture import MixtureEmission
 from mmgraph.sequences.commands.chain import PAUSE, Chain, WordNetwork, WordStates
-from mmgraph.sequences.commands.features import Frames
+from mmgraph.sequences.commands.features import MARGIN, Frames
 
 Words = tuple[str, ...]
 Alignment = Int64[np.ndarray, " frames"]
@@ -30,6 +31,8 @@ FILLER = "<other>"
 """The one word of a recording that is no command."""
 _FRAMES_A_STATE = 2.5
 _LEAST_STATES = 3
+_PRIOR_SHARE = 0.25
+"""What the length of a word by its letters weighs beside that of each recording."""
 _SPLIT_PASSES = 3
 """Alignments after components were doubled."""
 
@@ -123,19 +126,21 @@ def _state_counts(lengths: Sequence[int], transcripts: Sequence[Words]) -> dict[
     if not spoken.any():
         raise LearningError("no recording has words of the grammar")
     times, frames = times[spoken], np.array(lengths, float)[spoken]
-    mean = frames.sum() / times.sum()
-    # Words that only occur together share what they take evenly, as each is drawn to the mean.
-    design = np.vstack([times, np.eye(len(names))])
-    frames, _ = nnls(design, np.append(frames, np.full(len(names), mean)))
+    # Words that occur together share what they take as their letters say.
+    letters = np.array([len(name) for name in names])
+    expected = letters * frames.sum() / (times @ letters).sum()
+    weights = np.sqrt(_PRIOR_SHARE * times.sum(0))
+    design = np.vstack([times, np.diag(weights)])
+    frames, _ = nnls(design, np.append(frames, weights * expected))
     sizes = np.maximum(np.rint(frames / _FRAMES_A_STATE), _LEAST_STATES).astype(int)
     return {PAUSE: 1, FILLER: 1, **dict(zip(names, map(int, sizes), strict=True))}
 
 
 def _cut_evenly(frames: int, states: np.ndarray, pause: int) -> Alignment:
-    alignment = states[np.arange(frames) * len(states) // frames].astype(np.int64)
-    # Recordings begin and end with a few quiet frames.
-    alignment[: min(2, frames // 4)] = pause
-    alignment[frames - min(2, frames // 4) :] = pause
+    beside = min(MARGIN, frames // 4)
+    spoken = frames - 2 * beside
+    alignment = np.full(frames, pause, np.int64)
+    alignment[beside : frames - beside] = states[np.arange(spoken) * len(states) // spoken]
     return alignment
 
 

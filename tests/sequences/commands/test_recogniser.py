@@ -31,7 +31,7 @@ def test_commands_of_another_speaker_composed_ones_and_rejection(recogniser):
     assert 0.05 < words[0].start < words[0].end <= words[1].start + 0.1
     wrong = [spoken("on red", 5), spoken("green green off", 5)]
     assert recogniser.predict(wrong) == [None, None]
-    assert recogniser.predict([wrong[0]], reject=False) == ["green"]
+    assert recogniser.predict([wrong[0]], reject=False) == ["red"]
     assert recogniser.confidence(wrong).max() < recogniser.confidence([spoken("red", 5)])[0]
 
 
@@ -47,7 +47,7 @@ def test_a_stream_gives_the_same_answers_however_it_is_cut(recogniser):
             ended += listener.step(stream[start : start + size])
             partial.add(listener.partial)
         answers.append(ended + listener.finish())
-        assert size > 800 or any(one.startswith("lamp") for one in partial)
+        assert size > 800 or len(partial - {""}) > 2
     assert [one.nearest for one in answers[0]] == said
     assert answers[0] == answers[1] == answers[2]
     starts = [one.words[0].start for one in answers[0]]
