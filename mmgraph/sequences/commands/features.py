@@ -16,8 +16,8 @@ from mmgraph.sequences.commands.audio import Samples
 
 Frames = Float32[np.ndarray, "frames features"]
 
-_DECIBEL = math.log(10.0) / 10.0
-_LOUD, _QUIETEST = 28 * _DECIBEL, 60 * _DECIBEL
+DECIBEL = math.log(10.0) / 10.0
+_LOUD, _QUIETEST = 28 * DECIBEL, 60 * DECIBEL
 MARGIN = 4
 """Frames that stay before and after what is loud."""
 _PRIOR_FRAMES = 40

@@ -16,6 +16,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from mmgraph.sequences.commands.features import (
+    DECIBEL,
     Frames,
     band_means,
     floored,
@@ -30,6 +31,8 @@ CONTEXT = sum(dilation * (width // 2) for width, dilation in _KERNELS)
 """Frames to either side on which an output depends."""
 _SCALE = 2.5
 """Log energies of speech deviate by so much from their mean."""
+_NOISY = 0.4
+"""Share of recordings to which noise is added."""
 _NOTHING = -100
 """The target of frames behind the end, which cross-entropy leaves out."""
 
@@ -71,8 +74,8 @@ class NeuralEmission:
     ) -> NeuralEmission:
         """Learn from recordings, each as heard from vocal tracts of several lengths.
 
-        Each time a recording is taken, one of its views is stretched, tilted over the bands, a few
-        bands are hidden, and noise is added: what speakers and channels differ in.
+        Each time a recording is taken, one of its views is stretched, noise is added, it is tilted
+        over the bands, and a few bands are hidden: what speakers and channels differ in.
 
         Parameters
         ----------
@@ -162,6 +165,8 @@ def _varied(
     frames = max(8, round(len(energies) * float(np.exp(generator.uniform(-0.25, 0.25)))))
     nearest = np.rint(np.linspace(0, len(energies) - 1, frames)).astype(np.int64)
     energies = stretched(energies, frames)
+    if generator.random() < _NOISY:
+        energies = _with_noise(energies, generator)
     inputs = _normalised(energies, band_means(energies, spectrum))
     bands = inputs.shape[1]
     tilt = generator.normal(0, 0.15) * np.linspace(-1, 1, bands) + generator.normal(0, 0.1, bands)
@@ -171,6 +176,14 @@ def _varied(
     inputs[:, first : first + hidden] = 0.0
     inputs += generator.normal(0, 0.1, inputs.shape)
     return inputs.astype(np.float32), alignment[nearest]
+
+
+def _with_noise(energies: Frames, generator: np.random.Generator) -> Frames:
+    """Add steady noise, 15 to 50 dB below the loudest band, of some slope over the bands."""
+    slope = generator.normal(0, 1.0) * np.linspace(-1, 1, energies.shape[1])
+    level = energies.max() - DECIBEL * generator.uniform(15, 50)
+    noise = level + slope + generator.normal(0, 0.5, energies.shape)
+    return np.logaddexp(energies, noise).astype(np.float32)
 
 
 def _padded(drawn: Sequence[tuple[Frames, Alignment]]) -> tuple[Tensor, Tensor]:
