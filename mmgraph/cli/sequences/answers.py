@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SEQUENCE = "sequence"
 """The column that says which sequence a row is a step of; without it all rows are one."""
 
+_CLOCKS = ("time", "step")
+"""Columns that are no features unless a model was learned from them."""
+
 _SHOWN = 40
 """The most spans that are printed."""
 
@@ -124,17 +127,44 @@ def _evidence(model: Any, table: Table, steps: _Steps) -> dict[str, Any]:
     if hasattr(model, "variables"):
         return {n: steps.split(c) for n, c in evidence_columns(model, table).items()}
     columns = number_columns(table, table.columns)
+    learned = getattr(model, "columns", {})
     modalities = model.modality_names()
-    if not modalities:
-        return {"rows": steps.split(np.stack(list(columns.values()), 1))}
     found: dict[str, Any] = {}
-    for name in modalities:
-        own = [c for n, c in columns.items() if n == name or n.startswith(f"{name}[")]
+    for name in modalities or ("",):
+        own = _features(table, name, learned.get(name), bool(modalities))
         if own:
-            found[name] = steps.split(np.stack(own, 1))
+            gone = np.full(steps.parts[-1].stop, np.nan)
+            found[name or "rows"] = steps.split(np.stack([columns.get(n, gone) for n in own], 1))
     if not found:
         raise EvidenceError(f"{table.origin} has no column of {', '.join(modalities)}")
     return found
+
+
+def _features(
+    table: Table, modality: str, learned: Sequence[str] | None, several: bool
+) -> list[str]:
+    """The columns of a modality, in the order of its features; those not there are missing."""
+    prefix = f"{modality or 'rows'}["
+    if learned is not None:
+        own = list(learned)
+    else:
+        own = [n for n in table.columns if n.startswith(prefix) and n.endswith("]")]
+        if own:
+            count = max(int(n[len(prefix) : -1]) for n in own) + 1
+            own = [f"{prefix}{i}]" for i in range(count)]
+        elif several:
+            own = [n for n in table.columns if n == modality]
+        else:
+            own = list(table.columns)
+    here = [n for n in own if n in table.columns]
+    if not several:
+        for name in table.columns:
+            if name not in own or (learned is None and name in _CLOCKS):
+                raise EvidenceError(
+                    f"{table.origin}: the column '{name}' is no feature of the model; its features "
+                    f"are {', '.join(own[:6]) if learned else 'columns rows[0], rows[1], …'}"
+                )
+    return own if here else []
 
 
 def _lines(

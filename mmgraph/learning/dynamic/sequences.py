@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from mmgraph.graph.column_reader import is_frame
 from mmgraph.graph.errors import EvidenceError, UnknownStateError, suggestion
 from mmgraph.graph.variable import Variable
 
@@ -34,6 +35,35 @@ class SequenceRows(NamedTuple):
     def answer(self, answers: Sequence[Any]) -> Any:
         """Return answers in a list, or the one of a single sequence."""
         return answers[0] if self.single else list(answers)
+
+
+def column_names(sequences: object) -> tuple[str, ...] | None:
+    """Return the columns of the first data frame among sequences; None where there is none."""
+    listed = sequences if isinstance(sequences, list | tuple) else [sequences]
+    frame: Any = next((s for s in listed if is_frame(s)), None)
+    return None if frame is None else tuple(map(str, frame.columns))
+
+
+def with_columns(sequences: Any, names: Sequence[str] | None) -> Any:
+    """Return sequences whose data frames have these columns, in this order.
+
+    Raises
+    ------
+    EvidenceError
+        If a frame lacks one, or has another: which.
+    """
+    if names is None:
+        return sequences
+    if isinstance(sequences, list | tuple):
+        return [with_columns(sequence, names) for sequence in sequences]
+    if not is_frame(sequences):
+        return sequences
+    there = list(map(str, sequences.columns))
+    for name in (*names, *there):
+        if name not in there or name not in names:
+            what = "lacks the column" if name not in there else "has the unknown column"
+            raise EvidenceError(f"a data frame {what} '{name}'{suggestion(name, names)}")
+    return sequences.iloc[:, [there.index(name) for name in names]]
 
 
 def read_sequences(
@@ -129,6 +159,9 @@ def _iterable(sequences: object) -> Sequence[object]:
 def _numbers(sequence: object, number: int) -> np.ndarray:
     if hasattr(sequence, "detach"):
         sequence = sequence.detach().cpu().numpy()
+    if is_frame(sequence):  # whose missing cells numpy does not all know
+        frame: Any = sequence
+        sequence = frame.astype(object).where(frame.notna(), np.nan)
     try:
         if isinstance(sequence, np.ma.MaskedArray):
             sequence = np.ma.filled(sequence.astype(np.float64), np.nan)

@@ -23,7 +23,7 @@ from mmgraph.learning.dynamic.emissions.choice import EmissionChoice, EmissionSp
 from mmgraph.learning.dynamic.emissions.emission import Emission
 from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain, hidden_chain
-from mmgraph.learning.dynamic.sequences import SequenceRows, read_labels
+from mmgraph.learning.dynamic.sequences import SequenceRows, column_names, read_labels, with_columns
 from mmgraph.learning.kept_steps import digest
 from mmgraph.networks.dynamic.filters.step_filter import StepFilter
 from mmgraph.networks.dynamic.scanned_chain import ScannedChain
@@ -65,6 +65,9 @@ class HiddenMarkovModel(ScannedChain):
         Of the states.
     fit_report : EMReport or None
         How the last fit went.
+    columns : dict of str to tuple of str
+        Of each modality (``""`` where there are none) that was learned from as data frames, their
+        columns; later frames are put in this order, and others refused.
 
     References
     ----------
@@ -92,6 +95,7 @@ class HiddenMarkovModel(ScannedChain):
         _ = self._choice  # says at once what is wrong
         self._parameters: HiddenChain | None = None
         self._set: HiddenChain | None = None
+        self.columns: dict[str, tuple[str, ...]] = {}
         self.fit_report: EMReport | None = None
 
     @property
@@ -198,6 +202,7 @@ class HiddenMarkovModel(ScannedChain):
         if start not in ("data", "current"):
             raise LearningError(f"start is 'data' or 'current', not {start!r}")
         options = ClimbOptions(iterations, tolerance, restarts if start == "data" else 1)
+        self.columns = self._columns_of(sequences) if start == "data" else self.columns
         read = self._read(sequences) if start == "current" else self._choice.read(sequences, None)
         lengths = read.lengths
         codes = None
@@ -283,7 +288,17 @@ class HiddenMarkovModel(ScannedChain):
         sums = transition.sum(1, keepdims=True)
         return HiddenChain(start / start.sum(), transition / sums, emission)
 
-    def _read(self, sequences: object) -> SequenceRows:
+    def _columns_of(self, sequences: object) -> dict[str, tuple[str, ...]]:
+        """The columns of data frames, by modality."""
+        several = isinstance(self.emission, Mapping) and isinstance(sequences, Mapping)
+        given = sequences.items() if several else [("", sequences)]  # type: ignore[attr-defined]
+        return {name: found for name, one in given if (found := column_names(one)) is not None}
+
+    def _read(self, sequences: Any) -> SequenceRows:
+        if isinstance(self.emission, Mapping) and isinstance(sequences, Mapping):
+            sequences = {n: with_columns(s, self.columns.get(n)) for n, s in sequences.items()}
+        else:
+            sequences = with_columns(sequences, self.columns.get(""))
         emission = None if self._parameters is None else self._parameters.emission
         return self._choice.read(sequences, emission)
 
@@ -317,7 +332,8 @@ class HiddenMarkovModel(ScannedChain):
         arrays = parameters.arrays()
         if self._set is not None:
             arrays |= {f"possible/{n}": getattr(self._set, n) > 0 for n in ("start", "transition")}
-        return {"settings": settings, "parameters": parameters.settings()}, arrays
+        document = {"settings": settings, "parameters": parameters.settings()}
+        return document | {"columns": self.columns}, arrays
 
     @classmethod
     def restored(cls, document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
@@ -325,6 +341,7 @@ class HiddenMarkovModel(ScannedChain):
         settings = dict(document["settings"])
         kinds = settings.pop("emission")
         model = cls(emission=kinds.get("", kinds), **settings)
+        model.columns = {n: tuple(c) for n, c in document.get("columns", {}).items()}
         own = {name: array for name, array in arrays.items() if not name.startswith("possible/")}
         model._parameters = found = cls._chain_of(document["parameters"], own)
         if not len(model.labels) == found.emission.states == len(found.start):

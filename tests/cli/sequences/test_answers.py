@@ -64,6 +64,30 @@ def test_the_best_path_is_told_in_spans(model: Path, steps: Path) -> None:
     assert "high" in run("map", model, "--evidence-file", steps)
 
 
+def test_columns_are_told_by_their_names(model: Path, tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    generator = np.random.default_rng(0)
+    frame = pandas.DataFrame({"a": generator.normal(size=30), "b": np.repeat([0.0, 9], 15)})
+    hmm = mm.HiddenMarkovModel(2).fit(frame)
+    swapped = frame[["b", "a"]]
+    assert hmm.log_likelihood(swapped) == hmm.log_likelihood(frame)
+    mm.write(hmm, tmp_path / "named.mmgraph")
+    swapped.to_csv(tmp_path / "swapped.csv", index=False)
+    frame[["b"]].to_csv(tmp_path / "one.csv", index=False)
+    for name, rows in (("swapped", frame), ("one", frame.assign(a=np.nan))):
+        asked = ("infer", tmp_path / "named.mmgraph", "--evidence-file", tmp_path / f"{name}.csv")
+        told = json.loads(run(*asked, "--json"))
+        assert told["log_evidence"]["1"] == pytest.approx(hmm.log_likelihood(rows))
+    frame.assign(time=range(30)).to_csv(tmp_path / "clock.csv", index=False)
+    with pytest.raises(EvidenceError, match="'time' is no feature of the model"):
+        run("infer", tmp_path / "named.mmgraph", "--evidence-file", tmp_path / "clock.csv")
+    with pytest.raises(EvidenceError, match="unknown column 'time'"):
+        hmm.posterior(frame.assign(time=1))
+    (tmp_path / "unnamed.csv").write_text("time,x\n0,1\n")
+    with pytest.raises(EvidenceError, match="'time' is no feature"):
+        run("infer", model, "--evidence-file", tmp_path / "unnamed.csv")
+
+
 def test_files_that_do_not_fit_are_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(EvidenceError, match="--evidence-file"):
         run("infer", model)
