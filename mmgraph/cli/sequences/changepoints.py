@@ -56,7 +56,10 @@ def changepoints(
         typer.Option(help="NAME,NAME,…: what is looked at; by default all but the time."),
     ] = None,
     time: Annotated[
-        str | None, typer.Option(help="A column of times, which segments are told in.")
+        str | None,
+        typer.Option(
+            help="A column of times, which segments are told in; by default 'time', if it is there."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="A table (.csv, .csv.gz, .parquet) of the segments.")
@@ -78,6 +81,8 @@ def changepoints(
 
     check_table(output)
     table = open_table(rows, **reading(read))
+    if time is None and "time" in table.columns:
+        time = "time"
     named = [name.strip() for name in columns.split(",")] if columns else list(table.columns)
     names = [name for name in named if columns or name != time]
     values: Any

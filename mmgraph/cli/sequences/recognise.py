@@ -78,7 +78,9 @@ def recognise(
     columns: ColumnOptions,
     rate: Annotated[
         float | None,
-        typer.Option(help="Steps a second; by default those of the first labelled recording."),
+        typer.Option(
+            min=1e-3, help="Steps a second; by default those of the first labelled recording."
+        ),
     ] = None,
     lag: Annotated[
         float | None,

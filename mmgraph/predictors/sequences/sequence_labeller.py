@@ -13,7 +13,13 @@ from scipy.special import softmax
 
 from mmgraph.data.multimodal_data import MultimodalData
 from mmgraph.data.reading import Outcome
-from mmgraph.graph.errors import LearningError, check_choice, needs
+from mmgraph.graph.errors import (
+    LearningError,
+    UnknownVariableError,
+    check_choice,
+    needs,
+    suggestion,
+)
 from mmgraph.graph.variable import Variable
 from mmgraph.learning.prediction.segment_figures import runs
 from mmgraph.networks.dynamic.hidden_semi_markov_model import HiddenSemiMarkovModel
@@ -179,6 +185,7 @@ class SequenceLabeller(BaseEstimator):
         """
         check_choice("unlabelled", self.unlabelled, UNLABELLED_WAYS, LearningError)
         cells = self.cells(recordings, groups)
+        self.learned_from_ = tuple(cells.data.modalities)
         self.classes_, of_steps = coded_labels(labels, cells.steps)
         codes, states = cells.labels(of_steps), len(self.classes_)
         if self.unlabelled == "state" and (codes == UNLABELLED).any():
@@ -251,6 +258,11 @@ class SequenceLabeller(BaseEstimator):
     ) -> tuple[RecordingCells, list[Float64[np.ndarray, "cells states"]]]:
         """Cells, and the probabilities of the states of each recording's."""
         check_is_fitted(self)
+        if isinstance(recordings, Mapping):
+            for name in recordings:
+                if name not in self.learned_from_:
+                    hint = suggestion(name, self.learned_from_)
+                    raise UnknownVariableError(f"no modality is called {name!r}{hint}")
         cells = self.cells(recordings)
         later = None if lag is None else self._later_cells(cells, lag)
         asked = asked_modalities(self.modalities_, given)

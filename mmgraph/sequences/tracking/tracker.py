@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from mmgraph.graph.errors import MmgraphError, check_choice
 from mmgraph.sequences.tracking.association_model import AssociationModel
@@ -76,7 +79,8 @@ class Tracker:
         """
         motion, appearance = (name in self.modalities for name in MODALITIES)
         settings = OfflineSettings(self.memory, self.window, motion, appearance)
-        return track_offline(detections, self.model, settings)
+        near = _WithoutLongGaps(detections, self.memory)
+        return near.moved_back(track_offline(near.detections, self.model, settings))
 
     def online(self) -> OnlineTracker:
         """Return a fresh state, whose ``step`` takes the boxes of one frame after another."""
@@ -85,8 +89,9 @@ class Tracker:
 
     def track_online(self, detections: Detections) -> Tracks:
         """Return what :meth:`online` says of each frame when it knows no later one."""
+        near = _WithoutLongGaps(detections, self.memory)
         state, order = self.online(), detections.canonical_order()
-        ordered = detections[order]
+        ordered = near.detections[order]
         parts = []
         frames = range(int(ordered.frames[0]), int(ordered.frames[-1]) + 1) if len(order) else ()
         for frame in frames:
@@ -94,4 +99,23 @@ class Tracker:
             part = ordered[rows]
             found = state.step(part.boxes, part.confidences, part.features, frame)
             parts.append(found.of_rows(order[rows]))
-        return Tracks.joined(parts)
+        return near.moved_back(Tracks.joined(parts))
+
+
+class _WithoutLongGaps:
+    """Detections without the frames that no track outlasts: work goes with boxes."""
+
+    def __init__(self, detections: Detections, memory: int) -> None:
+        distinct = np.unique(detections.frames)
+        steps = np.minimum(np.diff(distinct, prepend=distinct[:1]), memory + 2)
+        self._near = distinct[:1].sum() + np.cumsum(steps)
+        self._far = distinct
+        places = np.searchsorted(distinct, detections.frames)
+        self.detections = replace(detections, frames=self._near[places])
+
+    def moved_back(self, tracks: Tracks) -> Tracks:
+        """Return tracks under the numbers that frames had."""
+        if not len(tracks.frames):
+            return tracks
+        places = np.searchsorted(self._near, tracks.frames, side="right") - 1
+        return replace(tracks, frames=tracks.frames + (self._far - self._near)[places])

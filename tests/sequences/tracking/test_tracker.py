@@ -151,3 +151,17 @@ def test_bad_settings_are_refused():
             Tracker(**options)
     with pytest.raises(EvidenceError, match="frame of box 1 is"):
         Detections([1, 1.5], [[0, 0, 1, 1], [0, 0, 1, 1]])
+
+
+@pytest.mark.parametrize("way", ["track", "track_online"])
+def test_frames_far_apart_cost_no_more_than_their_boxes(way):
+    boxes = np.array([[10.0 + 3 * t, 10, 20, 50] for t in range(12)])
+    near = np.arange(1, 13)
+    one = getattr(Tracker(), way)(Detections(near, boxes))
+    frames = np.concatenate([near, near + 10**9])
+    two = getattr(Tracker(), way)(Detections(frames, np.concatenate([boxes, boxes])))
+    first, later = two.frames < 10**6, two.frames > 10**6
+    assert set(one.frames) <= set(two.frames[first])
+    assert set(two.ids[first]).isdisjoint(two.ids[later])
+    assert later.sum() >= 10
+    assert two.frames.max() == 10**9 + 12
