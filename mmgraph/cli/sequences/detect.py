@@ -79,7 +79,9 @@ class TruthOptions:
 
 @spread
 def detect(
-    rules: Annotated[Path, typer.Argument(help="A .toml file of tables 'rule', as the README shows.")],
+    rules: Annotated[
+        Path, typer.Argument(help="A .toml file of tables 'rule', as the README shows.")
+    ],
     actions: Annotated[
         Path,
         typer.Argument(
