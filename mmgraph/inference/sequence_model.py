@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -16,6 +17,9 @@ from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.options import check_device, check_known, is_elsewhere
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.samples import Samples
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,6 +33,19 @@ class SequencePosterior(Posterior):
     """
 
     lengths: tuple[int, ...] = ()
+
+    def to_frame(self) -> pandas.DataFrame:
+        """As :meth:`Posterior.to_frame`, without the steps beyond the ends of shorter sequences."""
+        frame = super().to_frame()
+        step = frame["variable"].str.extract(r"\[(\d+)", expand=False).astype(int)
+        there = step.to_numpy() < np.array(self.lengths)[frame["row"].to_numpy()]
+        return frame[there].reset_index(drop=True)
+
+
+def check_exact(exact: bool, what: str) -> None:
+    """Raise MmgraphError where ``auto`` would approximate a log-partition function."""
+    if not exact:
+        raise MmgraphError(f"the exact log-likelihood would take too many states: {what}")
 
 
 SCAN = "parallel_scan"

@@ -19,7 +19,7 @@ from mmgraph.inference.exact.chain.pieces import Steps
 from mmgraph.inference.exact.slices.answers import padded
 from mmgraph.inference.posterior import Moments
 from mmgraph.inference.samples import Samples
-from mmgraph.inference.sequence_model import SequenceModel, SequencePosterior
+from mmgraph.inference.sequence_model import SequenceModel, SequencePosterior, check_exact
 
 ROWS = "rows"
 """What evidence calls the sequences of a model that has no modalities."""
@@ -185,6 +185,7 @@ class FaceAnswers(SequenceModel):
         self, evidence: object, method: str, **options: Any
     ) -> Float[Tensor, " rows"]:
         """As :func:`mmgraph.log_partition`."""
+        check_exact(getattr(self, "exact", True), "log_likelihood gives a lower bound")
         totals = self.log_likelihood(self._sequences(evidence))  # type: ignore[attr-defined]
         return torch.from_numpy(np.atleast_1d(totals))
 

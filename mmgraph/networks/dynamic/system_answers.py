@@ -18,7 +18,7 @@ from mmgraph.inference.exact.chain.pieces import Steps
 from mmgraph.inference.exact.slices.answers import padded
 from mmgraph.inference.posterior import Moments
 from mmgraph.inference.samples import Samples
-from mmgraph.inference.sequence_model import SequenceModel, SequencePosterior
+from mmgraph.inference.sequence_model import SequenceModel, SequencePosterior, check_exact
 from mmgraph.networks.dynamic.face_answers import rows_of_evidence
 
 STATE, REGIME = "state", "regime"
@@ -108,7 +108,7 @@ class SystemAnswers(SequenceModel):
         self, evidence: object, method: str, **options: Any
     ) -> Float[Tensor, " rows"]:
         """As :func:`mmgraph.log_partition`."""
-        rows = rows_of_evidence(evidence)
-        chosen = {"method": method} if self.regimes else {}
-        totals = self.log_likelihood(rows, **chosen)  # type: ignore[attr-defined]
-        return torch.from_numpy(np.atleast_1d(totals))
+        answer = self.answer_query(evidence, (), method, **options)
+        if method == "auto":
+            check_exact(answer.exact, f"method='{answer.method}' approximates it")
+        return answer.log_evidence

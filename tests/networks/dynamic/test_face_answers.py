@@ -119,6 +119,12 @@ def test_bad_questions_are_refused():
     np.testing.assert_array_equal(mm.log_partition(never, scores), [0, -np.inf])
 
 
+def test_a_frame_ends_where_its_sequence_does():
+    frame = mm.query(model(), {"rows": rows()}).to_frame()
+    assert len(frame) == 3 * (6 + 1 + 4)
+    assert frame.groupby(["row", "variable"])["probability"].sum().to_numpy() == pytest.approx(1)
+
+
 def test_a_scan_answers_alike_on_any_device(device):
     parts, whole = rows(), model()
     expected = mm.query(whole, {"rows": parts})

@@ -52,6 +52,11 @@ def test_regimes_have_marginals(tmp_path: Path) -> None:
     mm.write(both, tmp_path / "both.mmgraph")
     again = mm.read(tmp_path / "both.mmgraph")
     assert torch.equal(mm.log_partition(again, {"rows": part}), answer.log_evidence)
+    long = np.zeros((40, 1))
+    with pytest.raises(MmgraphError, match="method='gpb2' approximates"):
+        mm.log_partition(both, {"rows": long})
+    told = mm.log_partition(both, {"rows": long}, method="gpb2")
+    assert float(told) == pytest.approx(both.log_likelihood(long))
     with pytest.raises(MmgraphError, match="not drawn given rows"):
         mm.sample(both, 1, {"rows": part})
     merged = mm.query(both, {"rows": part}, method="imm")
