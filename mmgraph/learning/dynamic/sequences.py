@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,6 +90,8 @@ def read_sequences(
     """
     single = hasattr(sequences, "shape") or hasattr(sequences, "columns")
     given = [sequences] if single else list(_iterable(sequences))
+    if given and all(cell is None or isinstance(cell, Real) for cell in given):
+        given, single = [given], True  # numbers one after another
     if not given:
         raise EvidenceError("there are no sequences")
     parts: list[np.ndarray] = []

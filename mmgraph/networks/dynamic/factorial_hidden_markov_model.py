@@ -75,7 +75,7 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
         self.states, self.emission, self.covariance = states, emission, covariance
         self.inference, self.floor = inference, floor
         self.pseudo_counts, self.random_state = pseudo_counts, random_state
-        if not isinstance(states, Mapping):
+        if isinstance(states, Sequence | np.ndarray):
             states = {f"chain{m}": count for m, count in enumerate(states)}
         self._declare(states)
 

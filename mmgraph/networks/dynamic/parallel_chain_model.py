@@ -58,7 +58,8 @@ class ParallelChainModel(FaceAnswers):
     random_state: int
 
     def _declare(self, chains: Mapping[str, int]) -> None:
-        if not chains or not all(isinstance(k, Integral) and k > 0 for k in chains.values()):
+        named = isinstance(chains, Mapping) and chains
+        if not named or not all(isinstance(k, Integral) and k > 0 for k in chains.values()):
             raise GraphError(f"every chain has a number of states, which {chains!r} does not say")
         self.chains = {str(name): int(states) for name, states in chains.items()}
         if self.pseudo_counts < 0:

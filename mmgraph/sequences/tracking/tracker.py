@@ -106,6 +106,10 @@ class _WithoutLongGaps:
     """Detections without the frames that no track outlasts: work goes with boxes."""
 
     def __init__(self, detections: Detections, memory: int) -> None:
+        if not isinstance(detections, Detections):
+            raise MmgraphError(
+                f"mm.Detections(frames, boxes) are tracked, not {type(detections).__name__}"
+            )
         distinct = np.unique(detections.frames)
         steps = np.minimum(np.diff(distinct, prepend=distinct[:1]), memory + 2)
         self._near = distinct[:1].sum() + np.cumsum(steps)

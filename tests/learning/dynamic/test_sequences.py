@@ -52,7 +52,6 @@ def test_users_arrays_are_not_shared():
         (np.zeros((0, 3)), "sequence 0 has no steps"),
         ([np.zeros((2, 0))], "sequence 0 is to be"),
         (np.zeros((2, 2, 2)), r"sequence 0 is to be .*, not of shape \(2, 2, 2\)"),
-        ([1.0, 2.0], r"sequence 0 is to be .*, not of shape \(\)"),
         ([np.zeros((2, 2)), np.zeros((2, 3))], "sequence 1 has 3 features, and 2 are expected"),
         ([np.zeros((2, 1)), [[0], [INF]]], "sequence 1, step 1: feature 0 is infinite"),
         ([[[0, -INF]]], "sequence 0, step 0: feature 1 is infinite"),
@@ -150,3 +149,9 @@ def test_rows_are_read_like_sequences():
             read_row(row, 2)
     with pytest.raises(EvidenceError, match="feature 0 of the row is infinite"):
         read_row([INF, 0], 2, scores=True)
+
+
+def test_numbers_one_after_another_are_a_sequence_of_one_feature():
+    read = read_sequences([1.0, None, 2])
+    assert read.single
+    np.testing.assert_array_equal(read.parts[0], [[1.0], [np.nan], [2.0]])

@@ -22,8 +22,8 @@ _CELLS = 32_768
 
 
 def check_lag(lag: int) -> int:
-    """Return a number of steps to look back; EvidenceError if it is negative."""
-    if lag < 0:
+    """Return a number of steps to look back; EvidenceError if it is negative, or no whole one."""
+    if lag < 0 or lag != int(lag):
         raise EvidenceError(f"a lag is a number of steps, not {lag}")
     return int(lag)
 
