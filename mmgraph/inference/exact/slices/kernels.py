@@ -67,6 +67,17 @@ def _place(program, operation, t, piece):
     return piece.base[number] + piece.offsets[t, number]
 
 
+@inlined
+def _enter(piece, t, incoming, before, messages, work, nothing):
+    """Put the message before a step into the room for work; ``nothing`` where a sequence begins."""
+    if piece.begins[t]:
+        work[0] = nothing
+    elif t > 0:
+        work[:incoming] = messages[t - 1, :incoming]
+    else:
+        work[:incoming] = before[:incoming]
+
+
 @compiled
 def _run(program, plan, t, piece, work):
     """Run the operations of a step in the room for work; return where its message stands."""
@@ -141,12 +152,7 @@ def backward(
     for t in range(len(piece.which) - 1, -1, -1):
         plan = piece.which[t]
         incoming, size = program.incoming[plan], program.outgoing[plan]
-        if piece.begins[t]:
-            work[0] = 1.0
-        elif t > 0:
-            work[:incoming] = messages[t - 1, :incoming]
-        else:
-            work[:incoming] = before[:incoming]
+        _enter(piece, t, incoming, before, messages, work, 1.0)
         end = _run(program, plan, t, piece, work)
         total, doubt = 0.0, 0.0
         for i in range(size):
@@ -262,12 +268,7 @@ def log_backward(
     for t in range(len(piece.which) - 1, -1, -1):
         plan = piece.which[t]
         incoming, size = program.incoming[plan], program.outgoing[plan]
-        if piece.begins[t]:
-            work[0] = 0.0
-        elif t > 0:
-            work[:incoming] = messages[t - 1, :incoming]
-        else:
-            work[:incoming] = before[:incoming]
+        _enter(piece, t, incoming, before, messages, work, 0.0)
         end = log_run(program, plan, t, piece, work, maxima, False)
         adjoint[end : end + size] = later[:size]
         beliefs[t] = 0.0
@@ -326,12 +327,7 @@ def trace_back(
     for t in range(len(piece.which) - 1, -1, -1):
         plan = piece.which[t]
         incoming = program.incoming[plan]
-        if piece.begins[t]:
-            work[0] = 0.0
-        elif t > 0:
-            work[:incoming] = messages[t - 1, :incoming]
-        else:
-            work[:incoming] = before[:incoming]
+        _enter(piece, t, incoming, before, messages, work, 0.0)
         end = log_run(program, plan, t, piece, work, maxima, best)
         first = program.first[plan]
         if last < 0:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import EvidenceError
 from mmgraph.inference.exact.chain.factorial_chain import FactorialChain
 from mmgraph.inference.mean_field.factorial_chains import factorial_mean_field
 from mmgraph.learning.dynamic.emissions.additive_gaussian import AdditiveGaussianEmission
 from mmgraph.learning.dynamic.parallel_chains import ParallelChains
+from mmgraph.learning.dynamic.sequences import read_row
 from mmgraph.networks.dynamic.filters.state_files import owner, read_state, write_state
 
 
@@ -55,9 +55,7 @@ class FactoredFilter:
         """
         emission = self._parameters.emission
         assert isinstance(emission, AdditiveGaussianEmission)
-        cells = np.asarray(row, np.float64).reshape(1, -1)
-        if cells.shape[1] != emission.features or np.isinf(cells).any():
-            raise EvidenceError(f"a row has {emission.features} finite cells, not {cells.tolist()}")
+        cells = read_row(row, emission.features)[None]
         starts = [self.predict()[name] for name in self._names]
         tables = self._parameters.transitions
         chains = [FactorialChain(s, [t]) for s, t in zip(starts, tables, strict=True)]

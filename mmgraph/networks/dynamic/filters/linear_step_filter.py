@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import EvidenceError
 from mmgraph.inference.gaussian.state_space.kernels import backward
 from mmgraph.inference.gaussian.state_space.parameters import SystemParameters
 from mmgraph.inference.gaussian.state_space.passes import run_forward
 from mmgraph.inference.gaussian.state_space.root_kernels import Recursion
+from mmgraph.learning.dynamic.sequences import read_row
 from mmgraph.networks.dynamic.filters.state_files import owner, read_state, write_state
 
 
@@ -73,9 +73,7 @@ class LinearStepFilter:
         ZeroProbabilityError
             If the row contradicts what is certain; the filter is then as it was.
         """
-        cells = np.asarray(row, np.float64).reshape(-1)
-        if len(cells) != self._features or np.isinf(cells).any():
-            raise EvidenceError(f"a row has {self._features} finite cells, not {cells.tolist()}")
+        cells = read_row(row, self._features)
         memory = self._arrays
         start = self._system, memory["mean"], memory["root"]
         taken = run_forward(start, cells[None, None], np.zeros(1, np.int64), 1, int(self.lag > 0))
