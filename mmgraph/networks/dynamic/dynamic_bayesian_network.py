@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.errors import GraphError, LearningError
+from mmgraph.graph.errors import GraphError, LearningError, MemoryBudgetError, MmgraphError
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.exact.slices import answers
 from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph, present
 from mmgraph.inference.exact.slices.sequences import sequence_evidence
+from mmgraph.inference.options import check_known
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.samples import Samples
+from mmgraph.inference.sampling.particles.slice_particles import (
+    METHOD,
+    particle_log_evidence,
+    particle_marginals,
+    particle_samples,
+)
 from mmgraph.inference.sequence_model import SequenceModel
 from mmgraph.learning.conditionals.em_records import EMReport
 from mmgraph.learning.dynamic.climbing import Ascent, ClimbOptions, Progress, climb
@@ -33,12 +40,21 @@ from mmgraph.learning.kept_steps import digest
 from mmgraph.networks.bayesian_network import BayesianNetwork
 from mmgraph.networks.dynamic.filters.slice_filter import SliceFilter
 
+_EXACT = ("length", "memory_budget")
+_PARTICLES = {
+    "query": ("length", "particles", "paths", "random_state"),
+    "sample": ("length", "particles"),
+    "log_partition": ("length", "particles", "random_state"),
+}
+
 
 class DynamicBayesianNetwork(DynamicGraph, SequenceModel):
     """A Bayesian network that repeats over time.
 
     Questions are asked by :func:`mmgraph.query` and its sisters; evidence and answers have an axis
-    of time, and there is no object for a step.
+    of time, and there is no object for a step. Answers are exact (``chain``); where the tables of
+    a slice do not fit, ``auto`` estimates marginals by ``particle_filter``, and the posterior says
+    so; draws and log-partition functions are estimated only where that method is named.
 
     Parameters
     ----------
@@ -70,9 +86,11 @@ class DynamicBayesianNetwork(DynamicGraph, SequenceModel):
     "Dynamic Bayesian networks: representation, inference and learning".
     """
 
-    question_options = dict.fromkeys(
-        ("query", "map_query", "sample", "log_partition"), ("length", "memory_budget")
-    )
+    methods = ("chain", METHOD)
+    question_options: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "map_query": _EXACT,
+        **{question: (*_EXACT, *names[1:]) for question, names in _PARTICLES.items()},
+    }
 
     def __init__(
         self,
@@ -138,13 +156,22 @@ class DynamicBayesianNetwork(DynamicGraph, SequenceModel):
     def answer_query(
         self, evidence: object, variables: Sequence[str] | None, method: str, **options: Any
     ) -> Posterior:
-        """As :func:`mmgraph.query`."""
-        return answers.marginals(self, evidence, variables, **options)
+        """As :func:`mmgraph.query`; by particles, as the answer says, where tables do not fit."""
+        exact, sampled = _by_method("query", method, options)
+        if method != METHOD:
+            try:
+                return answers.marginals(self, evidence, variables, **exact)
+            except MemoryBudgetError:
+                if method == "chain":
+                    raise
+        return particle_marginals(self, evidence, variables, **sampled)
 
     def answer_map_query(
         self, evidence: object, variables: Sequence[str] | None, method: str, **options: Any
     ) -> Assignment:
-        """As :func:`mmgraph.map_query`."""
+        """As :func:`mmgraph.map_query`, exactly."""
+        if method == METHOD:
+            raise MmgraphError("the best path is found exactly, not by particles")
         return answers.best_paths(self, evidence, variables, **options)
 
     def answer_sample(
@@ -155,14 +182,20 @@ class DynamicBayesianNetwork(DynamicGraph, SequenceModel):
         method: str,
         **options: Any,
     ) -> Samples:
-        """As :func:`mmgraph.sample`."""
-        return answers.samples(self, draws, evidence, generator, **options)
+        """As :func:`mmgraph.sample`, exactly unless particles are asked for."""
+        exact, sampled = _by_method("sample", method, options)
+        if method == METHOD:
+            return particle_samples(self, draws, evidence, generator, **sampled)
+        return answers.samples(self, draws, evidence, generator, **exact)
 
     def answer_log_partition(
         self, evidence: object, method: str, **options: Any
     ) -> Float[Tensor, " rows"]:
-        """As :func:`mmgraph.log_partition`."""
-        return answers.log_evidence(self, evidence, **options)
+        """As :func:`mmgraph.log_partition`, exactly unless particles are asked for."""
+        exact, sampled = _by_method("log_partition", method, options)
+        if method == METHOD:
+            return particle_log_evidence(self, evidence, **sampled)
+        return answers.log_evidence(self, evidence, **exact)
 
     def with_distributions(self, slices: Sequence[Mapping[str, Factor]]) -> Self:
         """Return the network with the distributions of some children exchanged, slice by slice."""
@@ -275,6 +308,17 @@ class DynamicBayesianNetwork(DynamicGraph, SequenceModel):
         return (
             f"DynamicBayesianNetwork({len(self.variables)} variables a slice, order {self.order})"
         )
+
+
+def _by_method(
+    question: str, method: str, options: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of the exact method, and those of particles; MmgraphError if they do not go."""
+    known = {"chain": _EXACT, METHOD: _PARTICLES[question]}
+    if method in known:
+        check_known(options, known[method], f"{question} by method={method!r}")
+    exact, sampled = ({n: options[n] for n in names if n in options} for names in known.values())
+    return exact, sampled
 
 
 def _in_scope(learned: Factor, of: Factor) -> Factor:

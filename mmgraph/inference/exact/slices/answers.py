@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,16 +26,26 @@ from mmgraph.inference.samples import Samples, continuous_samples
 from mmgraph.inference.sequence_model import SequencePosterior
 
 
-def _prepared(
+def slice_tables(
     model: DynamicGraph,
     evidence: object,
-    queried: Sequence[str],
-    length: int | None,
-    memory_budget: int | None,
-) -> SliceTables:
-    check_names(model, queried)
+    variables: Sequence[str] | None,
+    length: int | None = None,
+    memory_budget: int | None = None,
+) -> tuple[SliceTables, list[str]]:
+    """Read evidence; return the tables of a call, and the variables asked for: all by default.
+
+    Raises
+    ------
+    EvidenceError, UnknownVariableError
+        As :func:`~mmgraph.inference.exact.slices.sequences.sequence_evidence`.
+    GraphError
+        If a variable asked for is real.
+    """
+    names = _discrete(model) if variables is None else list(variables)
+    check_names(model, names)
     given = sequence_evidence(model, evidence, length)
-    return SliceTables(model, given, queried, memory_budget)
+    return SliceTables(model, given, names, memory_budget), names
 
 
 def _discrete(model: DynamicGraph) -> list[str]:
@@ -68,8 +78,7 @@ def marginals(
         If a table would not fit.
     """
     began = time.perf_counter()
-    names = _discrete(model) if variables is None else list(variables)
-    tables = _prepared(model, evidence, names, length, memory_budget)
+    tables, names = slice_tables(model, evidence, variables, length, memory_budget)
     hidden = [n for n in names if n in tables.hidden]
     steps = tables.given.steps
     found = {n: np.empty((steps.total, tables.sizes[n])) for n in hidden}
@@ -79,17 +88,29 @@ def marginals(
             found[name][part] = marginal
 
     totals, _ = SliceRun(tables).smooth(visit)
-    for name in names:
-        if name not in found:
-            found[name] = np.eye(tables.sizes[name])[tables.codes[name]]
+    seconds = time.perf_counter() - began
+    answer = sequence_posterior(tables, names, found, torch.from_numpy(totals))
+    return replace(answer, method="chain", exact=True, seconds=seconds)
+
+
+def sequence_posterior(
+    tables: SliceTables,
+    names: Sequence[str],
+    marginals: Mapping[str, Float[np.ndarray, "steps states"]],
+    totals: Float[Tensor, " rows"],
+) -> SequencePosterior:
+    """Return the answer of marginals of hidden variables; those of observed ones are certain."""
+    steps = tables.given.steps
+    whole = {
+        n: marginals[n] if n in marginals else np.eye(tables.sizes[n])[tables.codes[n]]
+        for n in names
+    }
     longest = int(steps.lengths.max())
     return SequencePosterior(
-        {n: _over_time(v, longest) for n, v in model.variables.items()},
-        Moments({name: padded(steps, found[name]) for name in names}),
-        torch.from_numpy(totals),
-        method="chain",
-        exact=True,
-        seconds=time.perf_counter() - began,
+        {n: _over_time(v, longest) for n, v in tables.model.variables.items()},
+        Moments({name: padded(steps, values) for name, values in whole.items()}),
+        totals,
+        method="",
         lengths=tuple(int(n) for n in steps.lengths),
     )
 
@@ -116,7 +137,7 @@ def log_evidence(
     memory_budget: int | None = None,
 ) -> Float[Tensor, " rows"]:
     """Return log P of each sequence, ``-inf`` of impossible ones."""
-    tables = _prepared(model, evidence, (), length, memory_budget)
+    tables, _ = slice_tables(model, evidence, (), length, memory_budget)
     return torch.from_numpy(SliceRun(tables).log_likelihoods())
 
 
@@ -140,8 +161,7 @@ def best_paths(
         If some are to be summed out.
     """
     began = time.perf_counter()
-    names = _discrete(model) if variables is None else list(variables)
-    tables = _prepared(model, evidence, names, length, memory_budget)
+    tables, names = slice_tables(model, evidence, variables, length, memory_budget)
     left_out = set(tables.hidden) - set(names)
     if left_out:
         raise MmgraphError(
@@ -182,15 +202,25 @@ def samples(
     MmgraphError
         If a real variable that is not observed depends on others that are real.
     """
-    tables = _prepared(model, evidence, _discrete(model), length, memory_budget)
-    steps = tables.given.steps
+    tables, _ = slice_tables(model, evidence, None, length, memory_budget)
     seed = torch.randint(2**62, (1,), generator=generator).item()
     paths = SliceRun(tables).draw(draws, np.random.default_rng(int(seed)))
-    drawn: dict[str, np.ndarray] = {}
-    for name in _discrete(model):
-        observed = tables.codes.get(name)
-        columns: Any = [path.get(name, observed) for path in paths]
-        drawn[name] = np.stack(columns, 1)
+    hidden = {n: np.stack([path[n] for path in paths], 1) for n in tables.hidden}
+    return samples_of_paths(tables, hidden, draws, generator)
+
+
+def samples_of_paths(
+    tables: SliceTables,
+    hidden: Mapping[str, Int64[np.ndarray, "steps draws"]],
+    draws: int,
+    generator: torch.Generator | None,
+) -> Samples:
+    """Return draws of all variables, those of hidden ones given; as :func:`samples`."""
+    model, steps = tables.model, tables.given.steps
+    drawn = {
+        n: hidden[n] if n in hidden else np.repeat(tables.codes[n][:, None], draws, 1)
+        for n in _discrete(model)
+    }
     values: dict[str, np.ndarray] = dict(drawn)
     for name, variable in model.variables.items():
         if not variable.is_discrete:
@@ -218,7 +248,7 @@ def _real_draws(
     given, model = tables.given, tables.model
     which = tables.which()
     out: np.ndarray | None = None
-    for number in range(len(tables.plans)):
+    for number in range(len(model.slices)):
         places = np.flatnonzero(which == number)
         if not len(places):
             continue

@@ -49,13 +49,14 @@ class Piece(NamedTuple):
     row_tables: Float64[np.ndarray, "steps columns"]
     column: Int64[np.ndarray, " row_tables_and_one"]
 
-    def from_step(self, start: int) -> Piece:
-        """Return what is left of the piece from a step on."""
+    def part(self, begin: int, end: int | None = None) -> Piece:
+        """Return the steps of the piece from ``begin`` on, up to ``end``."""
+        steps = slice(begin, end)
         return self._replace(
-            which=self.which[start:],
-            begins=self.begins[start:],
-            offsets=self.offsets[start:],
-            row_tables=self.row_tables[start:],
+            which=self.which[steps],
+            begins=self.begins[steps],
+            offsets=self.offsets[steps],
+            row_tables=self.row_tables[steps],
         )
 
 

@@ -166,7 +166,7 @@ def _check(axes: Axes, sizes: Mapping[str, int], memory_budget: int | None) -> N
         f"a table of {len(axes)} hidden variables of a slice ({', '.join(axes[:8])})",
         required,
         budget,
-        "A particle filter or mean field answers approximately.",
+        "method='particle_filter' answers approximately.",
     )
 
 

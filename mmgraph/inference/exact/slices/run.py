@@ -104,7 +104,7 @@ class SliceRun:
             messages = np.zeros((part.stop - part.start, self.message_size))
             increments, start = np.zeros(len(maxima)), 0
             while True:
-                rest = piece.from_step(start)
+                rest = piece.part(start)
                 count, bad = forward(
                     self.program, rest, message, messages[start:], increments[start:]
                 )
@@ -189,78 +189,95 @@ class SliceRun:
         """Return the log-likelihoods, ``-inf`` of impossible sequences."""
         totals = np.empty(0) if self._in_logs else self.filtered()
         if self._in_logs or self._any_raised:
-            messages = self._log_messages(best=False, check=False)
-            return self._log_totals(messages)
+            return self._log_sums(self._log_filtered(best=False))
         return totals
 
-    def _log_messages(self, best: bool, check: bool = True) -> list[np.ndarray]:
-        """The logarithms of messages, not normalised, piece by piece."""
-        self.impossible = {}
-        message, kept = np.zeros(self.message_size), []
+    def _log_filtered(self, best: bool) -> Float64[np.ndarray, "sequences cells"]:
+        """Run forward in logarithms; return the last messages of sequences, not normalised."""
+        self.impossible, self._before, self._log_stored = {}, [], []
+        message = np.zeros(self.message_size)
+        last = np.full((len(self.steps.lengths), self.message_size), -np.inf)
         for part in self.pieces:
-            piece = self._logs(part)
+            self._before.append(message.copy())
+            piece, start = self._logs(part), 0
             messages = np.full((part.stop - part.start, self.message_size), -np.inf)
-            start = 0
             while True:
-                rest = piece.from_step(start)
+                rest = piece.part(start)
                 bad = log_forward(self.program, rest, message, messages[start:], best)
                 if bad < 0:
                     break
-                self.impossible.setdefault(*self.steps.place(part.start + start + bad))
                 start = self._skip(part, start + bad)
                 if start < 0:
                     message[:] = 0.0
                     break
-            kept.append(messages)
-        if check:
-            self.check_possible()
-        return kept
+            ending = np.flatnonzero((self.steps.ends > part.start) & (self.steps.ends <= part.stop))
+            last[ending] = messages[self.steps.ends[ending] - 1 - part.start]
+            if self._stores:
+                self._log_stored.append(messages)
+        last[list(self.impossible)] = -np.inf
+        return last
 
-    def _log_totals(self, messages: list[np.ndarray]) -> Float64[np.ndarray, " sequences"]:
-        last = np.concatenate(messages)[self.steps.ends - 1]
-        plans = self.which[self.steps.ends - 1]
-        outside = np.arange(self.message_size) >= self.program.outgoing[plans][:, None]
-        last[outside] = -np.inf
+    def _log_messages(self, number: int, piece: Piece, best: bool) -> np.ndarray:
+        """The logarithms of messages after the steps of a piece, of possible sequences."""
+        if self._stores:
+            return self._log_stored[number]
+        messages = np.full((len(piece.which), self.message_size), -np.inf)
+        log_forward(self.program, piece, self._before[number].copy(), messages, best)
+        return messages
+
+    def _log_sums(self, last: np.ndarray) -> Float64[np.ndarray, " sequences"]:
         largest = last.max(1)
         safe = np.where(largest == -np.inf, 0.0, largest)
         with np.errstate(divide="ignore"):
-            totals = np.log(np.exp(last - safe[:, None]).sum(1)) + safe
-        totals[list(self.impossible)] = -np.inf
-        return totals
+            sums: np.ndarray = np.log(np.exp(last - safe[:, None]).sum(1)) + safe
+        return sums
 
     def _smooth_logs(self, visit: Visit) -> tuple[np.ndarray, np.ndarray]:
-        """As :meth:`smooth`, in the log domain, sequence by sequence."""
-        messages = np.concatenate(self._log_messages(best=False))
-        totals = self._log_totals([messages])
-        counts = np.zeros(len(self.tables.static))
-        for number, total in enumerate(totals):
-            part = slice(int(self.steps.first[number]), int(self.steps.ends[number]))
+        """As :meth:`smooth`, in the log domain."""
+        totals = self._log_sums(self._log_filtered(best=False))
+        self.check_possible()
+        counts, later = np.zeros(len(self.tables.static)), np.zeros(self.message_size)
+        first, ends = self.steps.first, self.steps.ends
+        for number in range(len(self.pieces) - 1, -1, -1):
+            part = self.pieces[number]
             piece = self._logs(part)
-            later = np.zeros(self.message_size)
+            messages = self._log_messages(number, piece, best=False)
             beliefs = np.zeros(piece.row_tables.shape)
-            before = np.zeros(self.message_size)
-            log_backward(self.program, piece, before, messages[part], later, total, beliefs, counts)
+            here = np.flatnonzero((first < part.stop) & (ends > part.start))
+            for sequence in here[::-1].tolist():
+                begin = max(int(first[sequence]) - part.start, 0)
+                end = min(int(ends[sequence]), part.stop) - part.start
+                if part.start + end == ends[sequence]:
+                    later[:] = 0.0
+                log_backward(
+                    self.program,
+                    piece.part(begin, end),
+                    messages[begin - 1] if begin else self._before[number],
+                    messages[begin:end],
+                    later,
+                    totals[sequence],
+                    beliefs[begin:end],
+                    counts,
+                )
             visit(part, beliefs)
         return totals, counts
 
     def best(self) -> tuple[dict[str, Int64[np.ndarray, " steps"]], np.ndarray]:
         """Return the best states of the hidden variables, and the paths' log-probabilities."""
-        messages = self._log_messages(best=True)
-        last = np.concatenate(messages)[self.steps.ends - 1]
-        plans = self.which[self.steps.ends - 1]
-        outside = np.arange(self.message_size) >= self.program.outgoing[plans][:, None]
-        last[outside] = -np.inf
-        return self._traced(messages, [None])[0], last.max(1)
+        last = self._log_filtered(best=True)
+        self.check_possible()
+        return self._traced([None])[0], last.max(1)
 
     def draw(
         self, draws: int, generator: np.random.Generator
     ) -> list[dict[str, Int64[np.ndarray, " steps"]]]:
         """Return independent draws of the hidden variables of all steps, given the evidence."""
-        messages = self._log_messages(best=False)
-        return self._traced(messages, [generator] * draws)
+        self._log_filtered(best=False)
+        self.check_possible()
+        return self._traced([generator] * draws)
 
     def _traced(
-        self, messages: list[np.ndarray], generators: Sequence[np.random.Generator | None]
+        self, generators: Sequence[np.random.Generator | None]
     ) -> list[dict[str, Int64[np.ndarray, " steps"]]]:
         """Trace paths back, best or drawn, and read the states off the cells passed through."""
         most = max(len(plan.operations) for plan in self.tables.plans)
@@ -272,16 +289,14 @@ class SliceRun:
         for number in range(len(self.pieces) - 1, -1, -1):
             part = self.pieces[number]
             length = part.stop - part.start
-            piece = self._logs(part)
-            before = messages[number - 1][-1] if number else np.zeros(self.message_size)
+            piece, before = self._logs(part), self._before[number]
+            messages = self._log_messages(number, piece, best=generators[0] is None)
             for i, generator in enumerate(generators):
                 chosen = np.zeros((length, most), np.int64)
                 levels = np.empty((0, 0))
                 if generator is not None:
                     levels = generator.random((length, most + 1))
-                last[i] = trace_back(
-                    self.program, piece, before, messages[number], levels, last[i], chosen
-                )
+                last[i] = trace_back(self.program, piece, before, messages, levels, last[i], chosen)
                 self._read(part, chosen, paths[i])
         return paths
 

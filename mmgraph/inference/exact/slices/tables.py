@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -59,7 +60,7 @@ class SliceTables:
     queried : iterable of str
         The discrete variables whose marginals are asked for.
     memory_budget : int, optional
-        In bytes.
+        Of the plans, in bytes.
     any_evidence : bool
         Whether the plans are to hold for any evidence, which :meth:`take` then puts in the place of
         this: all discrete variables but inputs stay hidden.
@@ -70,7 +71,6 @@ class SliceTables:
         The variables that messages are over, or that are summed out within a slice.
     sources : list of Source
         Of the static tables and of those of rows, by number: ``static_sources``, ``row_sources``.
-    program : Program
     """
 
     def __init__(
@@ -115,10 +115,28 @@ class SliceTables:
         self.row_sources: list[Source] = []
         self.rows_by_slice: list[dict[int, Source]] = []
         self.statics_by_slice: list[list[int]] = []
-        plans = [self._plan(number, wanted, memory_budget) for number in range(len(model.slices))]
-        self.program: Program = program(plans, self.sizes)
-        self.plans = plans
+        self._wanted, self._memory_budget = wanted, memory_budget
+        self._needs = [self._needs_of(number) for number in range(len(model.slices))]
         self._lay_out()
+
+    @functools.cached_property
+    def plans(self) -> list[SlicePlan]:
+        """How each of the first slices, and all later ones, are passed.
+
+        Raises
+        ------
+        MemoryBudgetError
+            If a table would not fit the memory budget.
+        """
+        return [
+            slice_plan(*needs, self.sizes, memory_budget=self._memory_budget)
+            for needs in self._needs
+        ]
+
+    @functools.cached_property
+    def program(self) -> Program:
+        """The plans, as compiled code runs them; raises as :attr:`plans`."""
+        return program(self.plans, self.sizes)
 
     def take(self, given: SequenceEvidence) -> None:
         """Put other evidence in the place of that which the plans were made with.
@@ -170,7 +188,8 @@ class SliceTables:
             if self.interface.get(name, 0) > back and back <= number
         )
 
-    def _plan(self, number: int, wanted: set[str], memory_budget: int | None) -> SlicePlan:
+    def _needs_of(self, number: int) -> tuple[Axes, Axes, dict[str, list[str]], list[SliceTable]]:
+        """The interfaces, families and tables of a slice, as :func:`slice_plan` takes them."""
         tables: list[SliceTable] = []
         families: dict[str, list[str]] = {}
         here: dict[int, Source] = {}
@@ -192,7 +211,7 @@ class SliceTables:
                 here[len(kind) - 1] = source
             tables.append(SliceTable(free, len(kind) - 1, of_rows))
         for name in self.hidden:
-            if name in self.told or name in wanted:
+            if name in self.told or name in self._wanted:
                 self.row_sources.append(Source(name, None, (), (name,)))
                 here[len(self.row_sources) - 1] = self.row_sources[-1]
                 tables.append(SliceTable((name,), len(self.row_sources) - 1, True))
@@ -200,9 +219,7 @@ class SliceTables:
         self.statics_by_slice.append([table.number for table in tables if not table.of_rows])
         before = self.layout(number - 1) if number else ()
         incoming = tuple(former(n, lag + 1) for n, lag in map(present, before))
-        return slice_plan(
-            incoming, self.layout(number), families, tables, self.sizes, memory_budget
-        )
+        return incoming, self.layout(number), families, tables
 
     def _lay_out(self) -> None:
         """Static tables one behind the other, observed axes first; columns of those of rows."""
@@ -234,7 +251,7 @@ class SliceTables:
         """Return which plan each step runs."""
         steps = self.given.steps
         since = np.arange(steps.total) - np.repeat(steps.first, steps.lengths)
-        return np.minimum(since, len(self.plans) - 1)
+        return np.minimum(since, len(self.model.slices) - 1)
 
     def of_piece(
         self, part: slice, which: Int64[np.ndarray, " steps"]
@@ -244,7 +261,7 @@ class SliceTables:
         offsets = np.zeros((length, max(len(self.static_sources), 1)), np.int64)
         logs = np.zeros((length, max(self.width, 1)))
         places = np.arange(part.start, part.stop)
-        for number in range(len(self.plans)):
+        for number in range(len(self.model.slices)):
             chosen = np.flatnonzero(which[part] == number)
             if not len(chosen):
                 continue

@@ -107,7 +107,7 @@ class ParticlePosterior:
                 weights = self.log_weights[t][:, None] + density
             chances = (weights - weights.amax(-1, keepdim=True)).exp()
             uniform = torch.empty_like(chances[..., :1]).uniform_(generator=generator)
-            paths[t] = _taken(self.states[t], _chosen(chances, uniform)[..., 0])
+            paths[t] = _taken(self.states[t], drawn_indices(chances, uniform)[..., 0])
         return paths
 
 
@@ -192,13 +192,15 @@ def _resampled(
     device, dtype = log_weights.device, log_weights.dtype
     places = torch.arange(count, device=device)
     offset = torch.rand((batch, 1), generator=generator, device=device, dtype=dtype)
-    chosen = _chosen(log_weights.exp(), (places + offset) / count)
+    chosen = drawn_indices(log_weights.exp(), (places + offset) / count)
     chosen = torch.where(needed[:, None], chosen, places)
     return chosen, log_weights.masked_fill(needed[:, None], -math.log(count))
 
 
-def _chosen(chances: Float[Tensor, "*batch n"], uniforms: Float[Tensor, "*batch k"]) -> Tensor:
-    """The indices at which cumulated chances pass parts of their sum; none without a chance."""
+def drawn_indices(
+    chances: Float[Tensor, "*batch n"], uniforms: Float[Tensor, "*batch k"]
+) -> Int64[Tensor, "*batch k"]:
+    """Return where cumulated chances pass parts of their sum: never one without a chance."""
     cumulated = chances.cumsum(-1)
     below_one = 1 - torch.finfo(chances.dtype).eps / 2
     parts = uniforms.clamp(max=below_one)

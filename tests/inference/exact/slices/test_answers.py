@@ -193,9 +193,18 @@ def test_pieces_and_sequences_of_any_length_change_nothing(monkeypatch: pytest.M
     parts = [random_evidence(s, n) for s, n in enumerate([70, 1, 200])]
     together = {name: [part[name] for part in parts] for name in parts[0]}
     whole = mm.query(net, together, ["z", "y"])
+    best = mm.map_query(net, together).states
     monkeypatch.setattr(run, "_PIECE_CELLS", 1)
+    drawn = [mm.sample(net, 2, together, torch.Generator().manual_seed(0)).codes]
     monkeypatch.setattr(run, "_STORED_BYTES", 0)
     pieces = mm.query(net, together, ["z", "y"])
+    drawn.append(mm.sample(net, 2, together, torch.Generator().manual_seed(0)).codes)
+    for name, codes in mm.map_query(net, together).states.items():
+        assert torch.equal(codes, best[name])
+        assert torch.equal(drawn[0][name], drawn[1][name])
+    monkeypatch.setattr(run, "_LEAST_PRODUCT", np.inf)
+    in_logs = mm.query(net, together, ["z", "y"])
+    torch.testing.assert_close(in_logs.log_evidence, whole.log_evidence)
     assert whole.lengths == (70, 1, 200)
     assert float(whole.marginal("z")[1, 1:].abs().max()) == 0.0
     for number, part in enumerate(parts):
@@ -203,6 +212,7 @@ def test_pieces_and_sequences_of_any_length_change_nothing(monkeypatch: pytest.M
         length = len(part["u"])
         for name in ("z", "y"):
             torch.testing.assert_close(whole.marginal(name), pieces.marginal(name))
+            torch.testing.assert_close(whole.marginal(name), in_logs.marginal(name))
             torch.testing.assert_close(
                 whole.marginal(name)[number, :length], alone.marginal(name)[0]
             )
@@ -263,7 +273,7 @@ def test_bad_questions_are_refused() -> None:
     with pytest.raises(GraphError, match="without a marginal"):
         mm.query(net, evidence, ["x"])
     with pytest.raises(MemoryBudgetError, match="a table of"):
-        mm.query(net, evidence, ["z"], memory_budget=10)
+        mm.query(net, evidence, ["z"], method="chain", memory_budget=10)
     with pytest.raises(MmgraphError, match="unknown method 'gibs'"):
         mm.query(net, evidence, ["z"], method="gibs")
     with pytest.raises(EvidenceError, match="finite"):
