@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +21,9 @@ from mmgraph.cli.evidence import reading
 from mmgraph.cli.rows import check_table, lines_to, write_table
 from mmgraph.cli.sequences.columns import number_columns, text_columns
 from mmgraph.graph.errors import EvidenceError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -74,31 +78,14 @@ def changepoints(
 
     Example: mmgraph changepoints walk.csv --time seconds --scale noise
     """
-    import numpy as np
-
-    from mmgraph.data.tables import open_table
     from mmgraph.sequences.changepoints.changepoints import changepoints as find_changepoints
 
     check_table(output)
-    table = open_table(rows, **reading(read))
-    if time is None and "time" in table.columns:
-        time = "time"
-    named = [name.strip() for name in columns.split(",")] if columns else list(table.columns)
-    names = [name for name in named if columns or name != time]
-    values: Any
-    if options.cost == "categorical":
-        values = np.array(list(text_columns(table, names).values())).T
-    else:
-        values = np.array(list(number_columns(table, names).values())).T
-    times = number_columns(table, [time])[time] if time is not None else None
+    values, times = _read_rows(rows, columns, time, options.cost == "categorical", reading(read))
     found = find_changepoints(values, **asdict(options))
     begins, ends = found.segments.T
     segments: dict[str, list[Any]] = {"begin": begins.tolist(), "end": ends.tolist()}
     if times is not None:
-        if np.isnan(times).any():
-            raise EvidenceError(
-                f"{rows}: the time of row {int(np.isnan(times).argmax())} is missing"
-            )
         segments |= {"begin_time": times[begins].tolist(), "last_time": times[ends - 1].tolist()}
     record = {"rows": str(rows), "cost": found.cost, "penalty": found.penalty}
     if output is not None:
@@ -110,3 +97,24 @@ def changepoints(
         print_json({**record, "boundaries": found.boundaries.tolist(), "segments": segments})
     else:
         print_table(list(segments), list(zip(*segments.values(), strict=True)))
+
+
+def _read_rows(
+    path: Path, columns: str | None, time: str | None, as_text: bool, options: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read the columns that are looked at, and the times of rows where there are any."""
+    import numpy as np
+
+    from mmgraph.data.tables import open_table
+
+    table = open_table(path, **options)
+    if time is None and "time" in table.columns:
+        time = "time"
+    named = [name.strip() for name in columns.split(",")] if columns else list(table.columns)
+    names = [name for name in named if columns or name != time]
+    read: Callable[..., Mapping[str, Any]] = text_columns if as_text else number_columns
+    values = np.array(list(read(table, names).values())).T
+    times = None if time is None else number_columns(table, [time])[time]
+    if times is not None and np.isnan(times).any():
+        raise EvidenceError(f"{path}: the time of row {int(np.isnan(times).argmax())} is missing")
+    return values, times

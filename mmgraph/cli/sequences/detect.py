@@ -86,7 +86,7 @@ def detect(
         Path,
         typer.Argument(
             help="A CSV, TSV or Parquet file, a row a step: a column 'time' in seconds, and either "
-            "'action' or a column of probabilities for each action."
+            "'action' or a column of probabilities for each action, NAME or action=NAME."
         ),
     ],
     comparison: TruthOptions,
@@ -154,12 +154,14 @@ def _read_actions(path: Path, labels: str | None, options: dict[str, Any]) -> Ac
     table = open_table(path, **options)
     times = number_columns(table, ["time"])["time"]
     names = [name for name in table.columns if name != "time"]
+    if told := [name for name in names if name.startswith(f"{_LABEL}=")]:
+        names = told  # as `recognise` writes them, beside the likeliest action
     try:
         if _LABEL in names:
             known = [label.strip() for label in labels.split(",")] if labels else ()
             return Actions.of_labels(times, text_columns(table, [_LABEL])[_LABEL], known)
         columns = number_columns(table, names)
         probabilities = np.array(list(columns.values())).T.reshape(len(times), len(names))
-        return Actions(times, tuple(names), probabilities)
+        return Actions(times, tuple(n.removeprefix(f"{_LABEL}=") for n in names), probabilities)
     except EvidenceError as error:
         raise EvidenceError(f"{path}: {error}") from None

@@ -264,7 +264,7 @@ class SequenceLabeller(BaseEstimator):
                     hint = suggestion(name, self.learned_from_)
                     raise UnknownVariableError(f"no modality is called {name!r}{hint}")
         cells = self.cells(recordings)
-        later = None if lag is None else self._later_cells(cells, lag)
+        later = None if lag is None else cells.features.later_cells(lag)
         asked = asked_modalities(self.modalities_, given)
         there = tuple(m for m in asked if m in cells.data.modalities)
         evidence = self.classifier_.model_.contributions(self.classifier_._rows(cells.data), there)
@@ -326,17 +326,6 @@ class SequenceLabeller(BaseEstimator):
         check_is_fitted(self)
         return self._of_classes(self.classifier_.predict_proba(cells.data, given))
 
-    def _later_cells(self, cells: RecordingCells, lag: float) -> int:
-        """How many cells later are still within a lag."""
-        features = cells.features
-        later = int((lag * features.rate - features.reach) // features.stride)
-        if later < 0:
-            raise LearningError(
-                f"a lag of {lag:g} s is too short: features look "
-                f"{features.reach / features.rate:g} s ahead of a step"
-            )
-        return later
-
     def filter(
         self, recordings: Recordings, lag: float = 2.0, given: Collection[str] | None = None
     ) -> list[Float64[np.ndarray, "steps classes"]]:
@@ -351,13 +340,17 @@ class SequenceLabeller(BaseEstimator):
         return [self.classes_[table.argmax(1)] for table in tables]
 
     def segments(
-        self, recordings: Recordings, given: Collection[str] | None = None
+        self,
+        recordings: Recordings,
+        given: Collection[str] | None = None,
+        lag: float | None = None,
     ) -> list[list[Segment]]:
         """Return the stretches of each recording with one most probable label, in order.
 
-        Stretches that are most probably such as had no label are left out.
+        Stretches that are most probably such as had no label are left out. Options are those of
+        :meth:`predict_proba`.
         """
-        cells, posteriors = self._posteriors(recordings, given)
+        cells, posteriors = self._posteriors(recordings, given, lag)
         return [
             self._segments_of(posterior, cells.features.stride, int(steps))
             for posterior, steps in zip(posteriors, cells.steps, strict=True)

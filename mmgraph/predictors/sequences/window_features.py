@@ -102,6 +102,22 @@ class WindowFeatures:
         """How many steps after the first one of its cell the last step is that a feature sees."""
         return self.stride // 2 + self._steps(self.ahead)
 
+    def later_cells(self, lag: float) -> int:
+        """Return how many cells later are still within a lag of some seconds.
+
+        Raises
+        ------
+        LearningError
+            If features look farther ahead.
+        """
+        later = int((lag * self.rate - self.reach) // self.stride)
+        if later < 0:
+            raise LearningError(
+                f"a lag of {lag:g} s is too short: features look {self.reach / self.rate:g} s "
+                "ahead of a step"
+            )
+        return later
+
     def middles(self, steps: int) -> Int64[np.ndarray, " cells"]:
         """Return the middle step of each cell of so many steps, of which the last may be short."""
         return np.minimum(np.arange(0, steps, self.stride) + self.stride // 2, steps - 1)

@@ -21,9 +21,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = ["stand"] * 4 + ["lie"] * 4 + ["stand"] * 3
     lines = [f"{0.5 * t},{name}" for t, name in enumerate(path)]
     (tmp_path / "actions.csv").write_text("\n".join(["time,action", *lines]))
-    lines = [f"{0.5 * t},{0.9 if n == 'lie' else 0.1},{0.1 if n == 'lie' else 0.9}"
+    lines = [f"{0.5 * t},{n},{0.9 if n == 'lie' else 0.1},{0.1 if n == 'lie' else 0.9}"
              for t, n in enumerate(path)]  # fmt: skip
-    (tmp_path / "chances.csv").write_text("\n".join(["time,lie,stand", *lines]))
+    header = "time,action,action=lie,action=stand"
+    (tmp_path / "chances.csv").write_text("\n".join([header, *lines]))
     (tmp_path / "events.csv").write_text("begin,end\n2.0,3.5\n")
     return tmp_path
 

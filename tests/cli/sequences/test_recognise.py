@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmgraph.cli.sequences.recordings import Recording, at_rate
+from mmgraph.predictors.sequences.sequence_labeller import SequenceLabeller
 from tests.predictors.sequences.conftest import Made, made_recordings
 
 
@@ -43,6 +45,7 @@ SENSORS = ("--modality", "shaker=a,b,c", "--modality", "turns=g", "--person", "w
 def test_new_recordings_are_labelled_with_what_they_have(mmgraph, folder: Path):
     made = made_recordings(1, seed=5)
     written(Path("new.csv"), made, 0, False, columns="g")
+    written(Path("shown/3.csv"), made_recordings(4, seed=0), 3, True, columns="abc")
     asked = ("recognise", "shown", "new.csv", *SENSORS)
     code, out, err = mmgraph(*asked, "--output", "actions.csv", "--json")
     assert code == 0, err
@@ -53,10 +56,49 @@ def test_new_recordings_are_labelled_with_what_they_have(mmgraph, folder: Path):
     assert len(spans) >= 4
     with Path("actions.csv").open() as file:
         lines = list(csv.DictReader(file))
-    told = np.array([max(said["actions"], key=lambda a: float(line[a])) for line in lines])
+    told = np.array([line["action"] for line in lines])
+    assert all(
+        line["action"] == max(said["actions"], key=lambda a: float(line[f"action={a}"]))
+        for line in lines
+    )
     truth = made.labels[0][::2]
     known = np.array([label is not None for label in truth])
     assert (told == truth)[known].mean() > 0.8
+
+
+def test_what_is_wrong_is_said_before_anything_is_learned(
+    mmgraph, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delattr(SequenceLabeller, "fit")
+    made = made_recordings(1, seed=5)
+    written(Path("new.csv"), made, 0, False, columns="abg")
+    code, _, err = mmgraph("recognise", "shown", "new.csv", *SENSORS)
+    assert (code, "new.csv lacks the column 'c' of 'shaker'" in err) == (2, True)
+    written(Path("new.csv"), made, 0, False)
+    asked = ("recognise", "shown", "new.csv")
+    err = mmgraph(*asked, *SENSORS, "--modality", "voice=v,w")[2]
+    assert "shown has none of the columns v, w" in err
+    assert "lag of 0.1 s is too short" in mmgraph(*asked, *SENSORS, "--lag", 0.1)[2]
+    slow = [f"{t},0,0,0,0" for t in range(30)]
+    Path("new.csv").write_text("\n".join(["time,a,b,c,g", *slow]))
+    assert "new has 1 rows a second, and 10 are wanted" in mmgraph(*asked, *SENSORS)[2]
+    Path("new.csv").write_text("a,b,c,g\n0,0,0,0\n")
+    assert "new.csv has no column 'time'" in mmgraph(*asked, *SENSORS)[2]
+    Path("new.csv").write_text("time,a,b,c,g\n")
+    assert "new.csv has no rows" in mmgraph(*asked, *SENSORS)[2]
+
+
+def test_a_row_has_the_answer_of_the_nearest_step(capsys: pytest.CaptureFixture[str]):
+    times = np.arange(8) / 4
+    one = Recording("walk", times, {"wrist": times[:, None]}, [], "walk")
+    steps = at_rate([one], 3.0, ["wrist", "gone"])
+    assert capsys.readouterr().err == (
+        "mmgraph: walk (4 rows a second): resampled to 3 steps a second\n"
+    )
+    near = np.abs(times[:, None] - steps.times[0]).argmin(1)
+    np.testing.assert_array_equal(steps.steps_of_rows[0], near)
+    np.testing.assert_allclose(steps.signals["wrist"][0][:, 0], steps.times[0])
+    assert steps.signals["gone"] == [None]
 
 
 def test_what_is_wrong_is_said(mmgraph, folder: Path):

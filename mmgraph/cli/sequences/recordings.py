@@ -1,0 +1,169 @@
+"""Recordings in tables: which columns are whose, and their rows at one rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from mmgraph.cli.common import say
+from mmgraph.cli.sequences.columns import number_columns, text_columns
+from mmgraph.graph.errors import EvidenceError, suggestion
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mmgraph.data.table import Table
+
+_SUFFIXES = (".csv", ".tsv", ".parquet")
+
+
+@dataclass(frozen=True)
+class ColumnOptions:
+    """Options that say what the columns of recordings are."""
+
+    modality: Annotated[
+        list[str], typer.Option(help="NAME=COLUMN,COLUMN,…: the channels of a sensor; repeat it.")
+    ]
+    time: Annotated[str, typer.Option(help="The column of times in seconds.")] = "time"
+    label: Annotated[str, typer.Option(help="The column of labels; empty where there is none.")] = (
+        "action"
+    )
+    recording: Annotated[
+        str | None,
+        typer.Option(help="The column that tells recordings apart; by default a file is one."),
+    ] = None
+    person: Annotated[
+        str | None, typer.Option(help="The column of people, who are learned from as a whole.")
+    ] = None
+
+    def channels(self) -> dict[str, list[str]]:
+        """Return the columns of each modality."""
+        named = {}
+        for text in self.modality:
+            name, equals, columns = text.partition("=")
+            if not name or not equals or not columns:
+                raise EvidenceError(f"--modality {text!r} is not NAME=COLUMN,COLUMN,…")
+            named[name] = [column.strip() for column in columns.split(",")]
+        return named
+
+
+class Recording(NamedTuple):
+    """A recording of a file: times, and what is there at its rows."""
+
+    name: str
+    times: np.ndarray
+    signals: Mapping[str, np.ndarray]
+    labels: list[str]
+    person: str
+
+
+class RegularSteps(NamedTuple):
+    """Recordings at one rate: times of steps, the row nearest to each and the reverse, signals."""
+
+    times: list[np.ndarray]
+    rows: list[np.ndarray]
+    steps_of_rows: list[np.ndarray]
+    signals: dict[str, list[np.ndarray | None]]
+
+
+def read_recordings(
+    path: Path, columns: ColumnOptions, labelled: bool, reading: Mapping[str, Any]
+) -> list[Recording]:
+    """Return the recordings of a file, or of the tables in a folder.
+
+    A recording may lack a modality; of the columns of one that is there none may be missing.
+    """
+    from mmgraph.data.tables import open_table
+
+    files = [path]
+    if path.is_dir():
+        files = sorted(f for f in path.iterdir() if f.suffix in _SUFFIXES)
+        if not files:
+            raise EvidenceError(f"the folder {path} has no CSV, TSV or Parquet file")
+    found: list[Recording] = []
+    for file in files:
+        found += _recordings_of(open_table(file, **reading), file, columns, labelled)
+    if labelled:
+        for modality, named in columns.channels().items():
+            if not any(modality in one.signals for one in found):
+                raise EvidenceError(f"{path} has none of the columns {', '.join(named)}")
+    return found
+
+
+def _recordings_of(
+    table: Table, file: Path, columns: ColumnOptions, labelled: bool
+) -> Iterator[Recording]:
+    import numpy as np
+
+    there = _modalities_of(table, file, columns.channels())
+    numbers = number_columns(table, [columns.time, *(n for c in there.values() for n in c)])
+    asked = [columns.recording, columns.label if labelled else None, columns.person]
+    wanted = [n for n in asked if n and (labelled or n in table.columns)]
+    texts = text_columns(table, wanted) if wanted else {}
+    times = numbers[columns.time]
+    if not len(times):
+        raise EvidenceError(f"{file} has no rows")
+    names = texts.get(columns.recording or "", [file.stem] * len(times))
+    for name in dict.fromkeys(names):
+        rows = np.flatnonzero([one == name for one in names])
+        yield Recording(
+            name,
+            times[rows],
+            {m: np.stack([numbers[n][rows] for n in c], axis=1) for m, c in there.items()},
+            [texts[columns.label][r] for r in rows] if labelled else [],
+            texts.get(columns.person or "", names)[rows[0]],
+        )
+
+
+def _modalities_of(
+    table: Table, file: Path, channels: Mapping[str, Sequence[str]]
+) -> dict[str, Sequence[str]]:
+    """The modalities that a file has, all of whose columns are there."""
+    there = {m: c for m, c in channels.items() if any(name in table.columns for name in c)}
+    if not there:
+        raise EvidenceError(f"{file} has none of the columns of {', '.join(channels)}")
+    for modality, named in there.items():
+        for name in named:
+            if name not in table.columns:
+                hint = suggestion(name, [n for n in table.columns if n not in named])
+                raise EvidenceError(
+                    f"{file} lacks the column '{name}' of '{modality}'{hint}; a recording has all "
+                    "columns of a modality, or none"
+                )
+    return there
+
+
+def at_rate(
+    recordings: Sequence[Recording], rate: float, modalities: Sequence[str]
+) -> RegularSteps:
+    """Return recordings at a rate, and say which of them had to be resampled."""
+    import numpy as np
+
+    from mmgraph.predictors.sequences.resampling import at_places, nearest, rate_of, resampled
+
+    pairs = [resampled(one.times, rate, one.name) for one in recordings]
+    others = [one for one, (t, _) in zip(recordings, pairs, strict=True) if t is not one.times]
+    if others:
+        first = f"{others[0].name} ({rate_of(others[0].times, others[0].name):.4g} rows a second)"
+        more = f" and {len(others) - 1} other recordings" if len(others) > 1 else ""
+        say(f"{first}{more}: resampled to {rate:.4g} steps a second")
+    signals = {
+        modality: [
+            at_places(one.signals[modality], places) if modality in one.signals else None
+            for one, (_, places) in zip(recordings, pairs, strict=True)
+        ]
+        for modality in modalities
+    }
+    return RegularSteps(
+        [times for times, _ in pairs],
+        [nearest(places) for _, places in pairs],
+        [
+            nearest(np.interp(one.times, times, np.arange(len(times))))
+            for one, (times, _) in zip(recordings, pairs, strict=True)
+        ],
+        signals,
+    )
