@@ -52,6 +52,12 @@ _SEVERAL = (
     *("--evidence", "-e", "--query", "-q", "--read", "--given"),
     *("--do", "--baseline", "--through", "--latent", "--on", "--by"),
 )
+_ASKS = {
+    "sequence model": "mmgraph infer {name} --evidence-file STEPS.csv",
+    "retriever": "mmgraph search {name} WORDS",
+    "command recogniser": "mmgraph listen {name} AUDIO.wav",
+}
+"""By kind of model, the command that asks it."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
@@ -64,27 +70,18 @@ def read_model(name: str) -> Any:
     return model if isinstance(model, SequenceModel) else checked_graph(name, model)
 
 
-def read_graph(name: str) -> FactorGraph:
-    """Return the model of that name, which must be a graph, and no conditional random field."""
-    import mmgraph
-
-    return checked_graph(name, mmgraph.read(name))
-
-
 def checked_graph(name: str, graph: Any) -> FactorGraph:
     """Return what was read under a name; FormatError unless it is a graph."""
     import mmgraph
     from mmgraph.graph.errors import FormatError
 
     if hasattr(type(graph), "file_kind"):
-        is_classifier = hasattr(graph, "classes_")
-        hint = f": `mmgraph predict {name} ROWS.csv` asks it" if is_classifier else ""
+        command = _ASKS.get(graph.file_kind, "")
+        if hasattr(graph, "classes_"):
+            command = "mmgraph predict {name} ROWS.csv"
+        hint = f": `{command.format(name=name)}` asks it" if command else ""
         if hasattr(graph, "predict_quantiles"):
             hint = f": regressors are asked in Python, mm.read({name!r}).predict(rows)"
-        if graph.file_kind == "sequence model":
-            hint = f": `mmgraph infer {name} --evidence-file STEPS.csv` asks it"
-        if graph.file_kind == "retriever":
-            hint = f": `mmgraph search {name} WORDS` asks it"
         raise FormatError(
             f"{name} holds a {graph.file_kind}, and no graph that could be asked so{hint}"
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,27 +13,24 @@ from mmgraph.cli.common import (
     Model,
     ReadOption,
     Seed,
+    checked_graph,
     directory_option,
     print_json,
     print_record,
     print_table,
     print_written,
     progress_bar,
-    read_graph,
 )
 from mmgraph.cli.evidence import reading
 from mmgraph.cli.interruption import NOT_KEPT, keeps
 from mmgraph.cli.outputs import check_directory, check_model_file, check_parent, check_picture
-from mmgraph.cli.tables.classifiers import fit_classifier, found_classifier, show_classifier
+from mmgraph.cli.sequences.summaries import show_sequence_model
+from mmgraph.cli.tables.classifiers import fit_classifier, show_classifier
+from mmgraph.cli.tables.variables import normals, state_words, variable_records
 from mmgraph.graph.errors import GraphError
 
 if TYPE_CHECKING:
-    from mmgraph.graph.factor import Factor
-    from mmgraph.graph.factor_graph import FactorGraph
     from mmgraph.networks.bayesian_network import BayesianNetwork
-
-_CONFIGURATIONS = 4
-"""Of so many states of the discrete parents a table shows the distributions."""
 
 
 def fit(
@@ -144,30 +139,38 @@ def show(
     """List a model's variables, or draw its network coloured by modality.
 
     Of a continuous variable the regression on its parents: the normal distribution N(mean,
-    variance) in each state of the discrete ones. Of a classifier its modalities and leaves.
+    variance) in each state of the discrete ones. Of a classifier its modalities and leaves; of a
+    model of sequences what is hidden and what is seen, durations, and parameters that fit in small
+    tables; of a recogniser of commands its grammar.
     """
+    import mmgraph
+    from mmgraph.predictors.row_classifier import RowClassifier
+
     if output is not None:
         check_picture(output)
-    elif (classifier := found_classifier(model)) is not None:
-        show_classifier(model, classifier, as_json)
+    found = mmgraph.read(model)
+    if output is None and isinstance(found, RowClassifier):
+        show_classifier(model, found, as_json)
         return
-    graph = read_graph(model)
+    if output is None and show_sequence_model(model, found, as_json):
+        return
+    graph = checked_graph(model, found)
     if output is not None:
         from mmgraph.plots import draw_network
 
         draw_network(graph, output)
         print_written(as_json, {"model": model, "output": str(output)}, f"wrote {output}")
         return
-    variables = _variable_records(graph)
+    variables = variable_records(graph)
     if as_json:
         print_json({"model": model, "factors": len(graph.factors), "variables": variables})
         return
     columns = ["variable", "states", "modality", "parents"]
     rows = [
-        [v["name"], _states(v), v["modality"] or "-", ", ".join(v["parents"] or ()) or "-"]
+        [v["name"], state_words(v), v["modality"] or "-", ", ".join(v["parents"] or ()) or "-"]
         for v in variables
     ]
-    if any(texts := [_normals(v["regressions"] or ()) for v in variables]):
+    if any(texts := [normals(v["regressions"] or ()) for v in variables]):
         columns.append("distribution")
         rows = [[*row, text or "-"] for row, text in zip(rows, texts, strict=True)]
     print_table(
@@ -175,69 +178,6 @@ def show(
         rows,
         f"{model}: {len(variables)} variables, {len(graph.factors)} factors",
     )
-
-
-def _variable_records(graph: FactorGraph) -> list[dict[str, Any]]:
-    """A record of each variable, in a Bayesian network with its parents and its regressions."""
-    import mmgraph
-
-    net = graph if isinstance(graph, mmgraph.BayesianNetwork) else None
-    return [
-        {
-            "name": name,
-            "states": [str(label) for label in variable.labels] if variable.is_discrete else None,
-            "shape": list(variable.shape),
-            "family": variable.family,
-            "modality": variable.modality,
-            "parents": list(net.parents(name)) if net else None,
-            "regressions": _regressions(net.distribution(name)) if net else None,
-        }
-        for name, variable in graph.variables.items()
-    ]
-
-
-def _states(variable: dict[str, Any]) -> str:
-    if variable["states"] is None:
-        return variable["family"] + (f" {shape}" if (shape := tuple(variable["shape"])) else "")
-    shown = ", ".join(variable["states"][:6])
-    return shown + (f", … ({len(variable['states'])})" if len(variable["states"]) > 6 else "")
-
-
-def _regressions(factor: Factor) -> list[dict[str, Any]] | None:
-    """Of a real number the regressions, one for each state of its discrete parents; else None."""
-    from mmgraph.graph.variable import element_names
-
-    form = factor.linear_form()
-    if form is None or form.log_weights is not None or form.child.shape:
-        return None
-    names = [name for v in form.continuous for name in element_names(v)]
-    labels = itertools.product(*(v.labels for v in form.discrete))
-    numbers = form.coefficients[:, 0], form.intercept[:, 0], form.covariance[:, 0, 0]
-    return [
-        {
-            "given": {v.name: str(x) for v, x in zip(form.discrete, states, strict=True)},
-            "intercept": intercept,
-            "coefficients": dict(zip(names, coefficients, strict=True)),
-            "variance": variance,
-        }
-        for states, coefficients, intercept, variance in zip(
-            labels, *(tensor.tolist() for tensor in numbers), strict=True
-        )
-    ]
-
-
-def _normals(regressions: Sequence[dict[str, Any]]) -> str:
-    """Regressions in words, ``D=no: N(1 + 0.5 x, 2)``, a line each."""
-    lines = []
-    for regression in regressions[:_CONFIGURATIONS]:
-        mean = f"{regression['intercept']:.4g}"
-        for name, slope in regression["coefficients"].items():
-            mean += f" {'-' if slope < 0 else '+'} {abs(slope):.4g} {name}"
-        states = ", ".join(f"{name}={state}" for name, state in regression["given"].items())
-        lines.append(f"{states}{states and ': '}N({mean}, {regression['variance']:.4g})")
-    if len(regressions) > _CONFIGURATIONS:
-        lines.append(f"… ({len(regressions)})")
-    return "\n".join(lines)
 
 
 def convert(

@@ -15,14 +15,18 @@ from mmgraph.cli.common import (
     Seed,
     print_json,
     print_written,
-    read_graph,
+    read_model,
     spread,
 )
-from mmgraph.cli.evidence import EvidenceOptions
+from mmgraph.cli.evidence import EvidenceOptions, reading
 from mmgraph.cli.interruption import keeps, unwritten
 from mmgraph.cli.rows import answers, batch_size, check_table, in_columns, lines_to, write_table
+from mmgraph.cli.sequences.draws import sequence_draws
+from mmgraph.graph.errors import EvidenceError
 
 if TYPE_CHECKING:
+    import torch
+
     from mmgraph.graph.factor_graph import FactorGraph
 
 
@@ -31,8 +35,12 @@ def draw_samples(
     model: Model,
     *,
     draws: Annotated[
-        int, typer.Option("--draws", "-n", min=1, help="How many, for each row of evidence.")
+        int, typer.Option("--draws", "-n", min=1, help="How many, for each row or sequence of evidence."
+        )
     ] = 1,
+    length: Annotated[
+        int | None, typer.Option(min=1, help="Steps of each sequence, of a model of sequences.")
+    ] = None,
     seed: Seed = 0,
     evidence: EvidenceOptions,
     method: Annotated[
@@ -46,31 +54,23 @@ def draw_samples(
     """Draw samples of all variables, given evidence if there is any, as CSV.
 
     With an evidence file, the column 'row' says which row of it a sample belongs to, from 1; rows
-    that the model holds to be impossible are warned of and have none.
+    that the model holds to be impossible are warned of and have none. Of a model of sequences
+    (--length 100) a line is a step, and the column 'sequence' says of which draw.
     """
     import torch
 
-    import mmgraph
-    from mmgraph.graph.evidence import Evidence
-
     check_table(output)
-    graph = read_graph(model)
-    observed, is_file = evidence.evidence_for(graph)
-    generator = torch.Generator().manual_seed(seed)
-
-    def ask(rows: Any) -> Any:
-        return mmgraph.sample(graph, draws, rows, generator, method).codes
-
-    def cells(drawn: Any) -> Columns:
-        return sample_columns(drawn, graph)
-
+    graph = read_model(model)
     batches: Iterator[Columns]
-    if is_file:
-        rows = Evidence.of(observed, graph.variables)
-        size = batch_size(graph, method, draws)
-        batches = in_columns(answers(rows, ask, size, output), cells, draws)
+    if not hasattr(graph, "factors"):
+        file, options = evidence.evidence_file, reading(evidence.read)
+        batches = sequence_draws(graph, draws, length, file, seed, **options)
+    elif length is not None:
+        raise EvidenceError(f"--length is of models of sequences, and '{model}' is none")
     else:
-        batches = iter([cells(ask(observed))])
+        batches = _draws(
+            graph, draws, evidence, torch.Generator().manual_seed(seed), method, output
+        )
     if as_json and output is None:
         lines = ((c, line) for c in batches for line in zip(*c.values(), strict=True))
         print_json([dict(zip(columns, line, strict=True)) for columns, line in lines])
@@ -80,6 +80,33 @@ def draw_samples(
     if output is not None:
         record = {"model": model, "output": str(output), "rows": count}
         print_written(as_json, record, f"wrote {lines_to(count, output)}")
+
+
+def _draws(
+    graph: FactorGraph,
+    draws: int,
+    evidence: EvidenceOptions,
+    generator: torch.Generator,
+    method: str,
+    output: Path | None,
+) -> Iterator[Columns]:
+    """Draws of a graph, of the rows of a file batch by batch."""
+    import mmgraph
+    from mmgraph.graph.evidence import Evidence
+
+    observed, is_file = evidence.evidence_for(graph)
+
+    def ask(rows: Any) -> Any:
+        return mmgraph.sample(graph, draws, rows, generator, method).codes
+
+    def cells(drawn: Any) -> Columns:
+        return sample_columns(drawn, graph)
+
+    if not is_file:
+        return iter([cells(ask(observed))])
+    rows = Evidence.of(observed, graph.variables)
+    size = batch_size(graph, method, draws)
+    return in_columns(answers(rows, ask, size, output), cells, draws)
 
 
 def sample_columns(drawn: Mapping[str, Any], graph: FactorGraph) -> Columns:

@@ -28,7 +28,7 @@ _SHOWN = 40
 """The most spans that are printed."""
 
 
-class _Steps(NamedTuple):
+class Steps(NamedTuple):
     """The names of sequences, and where each begins and ends among the rows."""
 
     names: list[str]
@@ -55,13 +55,10 @@ def answer_sequences(
     the most probable path; means of real states are but written.
     """
     import mmgraph
-    from mmgraph.data.tables import open_table
 
     if file is None:
         raise EvidenceError("sequences come from a file: --evidence-file steps.csv")
-    table = open_table(file, **reading)
-    steps = _steps(table)
-    evidence = _evidence(model, table.select([c for c in table.columns if c != SEQUENCE]), steps)
+    evidence, steps = read_steps(model, file, **reading)
     answer: Any
     marginals: Mapping[str, Any] = {}
     moments: dict[str, Any] = {}
@@ -99,23 +96,33 @@ def answer_sequences(
         print(f"… and {len(spans) - _SHOWN} spans more; --output writes a line for each step")
 
 
-def _steps(table: Table) -> _Steps:
+def read_steps(model: Any, file: Path, **reading: Any) -> tuple[dict[str, Any], Steps]:
+    """Return the sequences of a file as a model reads evidence, and which they are."""
+    from mmgraph.data.tables import open_table
+
+    table = open_table(file, **reading)
+    steps = _steps(table)
+    names = [c for c in table.columns if c != SEQUENCE]
+    return _evidence(model, table.select(names), steps), steps
+
+
+def _steps(table: Table) -> Steps:
     """Which rows are the steps of which sequence."""
     column = text_columns(table, [SEQUENCE if SEQUENCE in table.columns else table.columns[0]])
     cells = next(iter(column.values()))
     if not cells:
         raise EvidenceError(f"{table.origin} has no rows")
     if SEQUENCE not in table.columns:
-        return _Steps(["1"], [slice(0, len(cells))])
+        return Steps(["1"], [slice(0, len(cells))])
     starts = [i for i, name in enumerate(cells) if i == 0 or name != cells[i - 1]]
     names = [cells[i] for i in starts]
     for name, spans in Counter(names).items():
         if spans > 1:
             raise EvidenceError(f"the rows of sequence '{name}' do not stand together")
-    return _Steps(names, [slice(a, b) for a, b in itertools.pairwise([*starts, len(cells)])])
+    return Steps(names, [slice(a, b) for a, b in itertools.pairwise([*starts, len(cells)])])
 
 
-def _evidence(model: Any, table: Table, steps: _Steps) -> dict[str, Any]:
+def _evidence(model: Any, table: Table, steps: Steps) -> dict[str, Any]:
     """Columns as the model reads evidence, in a list of sequences each.
 
     Of a network a column is a variable or an element of one; else columns of numbers are the
@@ -126,13 +133,13 @@ def _evidence(model: Any, table: Table, steps: _Steps) -> dict[str, Any]:
 
     if hasattr(model, "variables"):
         return {n: steps.split(c) for n, c in evidence_columns(model, table).items()}
-    columns = number_columns(table, table.columns)
     learned = getattr(model, "columns", {})
     modalities = model.modality_names()
     found: dict[str, Any] = {}
     for name in modalities or ("",):
         own = _features(table, name, learned.get(name), bool(modalities))
         if own:
+            columns = number_columns(table, [n for n in own if n in table.columns])
             gone = np.full(steps.parts[-1].stop, np.nan)
             found[name or "rows"] = steps.split(np.stack([columns.get(n, gone) for n in own], 1))
     if not found:
@@ -158,7 +165,7 @@ def _features(
             own = list(table.columns)
     here = [n for n in own if n in table.columns]
     if not several:
-        for name in table.columns:
+        for name in table.columns if table.extra == "raise" else ():
             if name not in own or (learned is None and name in _CLOCKS):
                 raise EvidenceError(
                     f"{table.origin}: the column '{name}' is no feature of the model; its features "
@@ -168,7 +175,7 @@ def _features(
 
 
 def _lines(
-    steps: _Steps,
+    steps: Steps,
     labels: Mapping[str, list[list[Any]]],
     marginals: Mapping[str, Any],
     states_of: Mapping[str, Sequence[Any]],
@@ -200,7 +207,7 @@ def _moments(answer: Any) -> dict[str, Any]:
     return columns
 
 
-def _spans(steps: _Steps, variable: str, labels: list[list[Any]]) -> Iterator[dict[str, Any]]:
+def _spans(steps: Steps, variable: str, labels: list[list[Any]]) -> Iterator[dict[str, Any]]:
     """The runs of equal states of a variable, steps counted from 1."""
     for name, row in zip(steps.names, labels, strict=True):
         first = 1

@@ -92,19 +92,6 @@ def _check_place(path: Path) -> None:
     raise FormatError(f"there is no fitted model {path}{hint}")
 
 
-def found_classifier(name: str) -> RowClassifier | None:
-    """Return the classifier in a file, None where it holds another model."""
-    from mmgraph.formats.native.directory import is_native
-
-    if not is_native(Path(name)):
-        return None
-    import mmgraph
-    from mmgraph.predictors.row_classifier import RowClassifier
-
-    model = mmgraph.read(name)
-    return model if isinstance(model, RowClassifier) else None
-
-
 def show_classifier(name: str, classifier: RowClassifier, as_json: bool) -> None:
     """List the modalities of a classifier with their columns, and its leaves."""
     record = described(classifier)

@@ -127,6 +127,13 @@ class Durations:
         """The probability of longer ones."""
         return self.probabilities[:, -1]
 
+    @property
+    def expected(self) -> Float64[np.ndarray, " states"]:
+        """The mean duration in each state, in steps."""
+        steps = np.arange(1, self.probabilities.shape[1])
+        mean: np.ndarray = self.table @ steps + self.tail * (self.longest + 1 / (1 - self.stay))
+        return mean
+
     def log_prior(self) -> float:
         """Return the log-density of what draws tables to their family, but for a constant."""
         if self.kind != "table" or not self.smoothing:

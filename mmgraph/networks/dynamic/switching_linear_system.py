@@ -53,7 +53,8 @@ class SwitchingLinearSystem(SystemAnswers):
 
     methods = METHODS[1:]
     question_options: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "query": ("particles", "random_state")
+        "query": ("particles", "random_state"),
+        "sample": ("length",),
     }
 
     def __init__(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.graph.errors import MmgraphError, UnknownVariableError, suggestion
+from mmgraph.graph.errors import EvidenceError, MmgraphError, UnknownVariableError, suggestion
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.exact.chain.pieces import Steps
@@ -19,7 +19,7 @@ from mmgraph.inference.exact.slices.answers import padded
 from mmgraph.inference.posterior import Moments
 from mmgraph.inference.samples import Samples
 from mmgraph.inference.sequence_model import SequenceModel, SequencePosterior, check_exact
-from mmgraph.networks.dynamic.face_answers import rows_of_evidence
+from mmgraph.networks.dynamic.face_answers import ROWS, rows_of_evidence
 
 STATE, REGIME = "state", "regime"
 
@@ -32,6 +32,7 @@ class SystemAnswers(SequenceModel):
     """
 
     regimes: int = 0
+    question_options: ClassVar[Mapping[str, tuple[str, ...]]] = {"sample": ("length",)}
 
     def _asked(self, variables: Sequence[str] | None) -> list[str]:
         known = [STATE, REGIME] if self.regimes else [STATE]
@@ -88,7 +89,14 @@ class SystemAnswers(SequenceModel):
         method: str,
         **options: Any,
     ) -> Samples:
-        """As :func:`mmgraph.sample`: paths of the states of one sequence or several."""
+        """As :func:`mmgraph.sample`: paths of the states of one sequence or several.
+
+        Without evidence, by ``length=``, those of sequences that are drawn, too.
+        """
+        if evidence is None:
+            if set(options) != {"length"}:
+                raise EvidenceError("nothing is observed: say how many steps there are by length=…")
+            return self._drawn_sequences(draws, options["length"], generator)
         draw: Any = getattr(self, "sample_states", None)
         if draw is None:
             raise MmgraphError(f"paths of {self!r:.60} are not drawn given rows")
@@ -103,6 +111,22 @@ class SystemAnswers(SequenceModel):
         if len(parts) == 1:
             return Samples({STATE: variable}, {STATE: values[0]})
         return Samples({STATE: variable}, {STATE: values}, len(parts))
+
+    def _drawn_sequences(
+        self, draws: int, length: int, generator: torch.Generator | None
+    ) -> Samples:
+        """Draws of rows and what is hidden at so many steps."""
+        seeds = torch.randint(2**31, (draws,), generator=generator).tolist()
+        drawn = [self.sample(length, random_state=seed) for seed in seeds]  # type: ignore[attr-defined]
+        variables, codes = {}, {}
+        for name, parts in zip((ROWS, STATE, REGIME), zip(*drawn, strict=True), strict=False):
+            values = np.stack(parts).reshape(draws, length, -1)
+            variables[name] = Variable(name, shape=values.shape[1:], family="gaussian")
+            if name == REGIME:
+                values = values[..., 0]
+                variables[name] = Variable(name, self.regimes, (length,))
+            codes[name] = torch.from_numpy(values)
+        return Samples(variables, codes)
 
     def answer_log_partition(
         self, evidence: object, method: str, **options: Any

@@ -103,7 +103,7 @@ def test_files_that_do_not_fit_are_refused(model: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownVariableError, match="'states'"):
         run("infer", model, "--evidence-file", wide, "--query", "states")
     with pytest.raises(FormatError, match="mmgraph infer"):
-        run("sample", model)
+        run("show", model, "--output", tmp_path / "model.png")
 
 
 def test_real_states_have_means_and_deviations(steps: Path, tmp_path: Path) -> None:

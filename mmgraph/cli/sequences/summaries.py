@@ -1,0 +1,203 @@
+"""What ``show`` says of models of sequences: what is hidden, what is seen, and parameters."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mmgraph.cli.common import print_json, print_record, print_table
+from mmgraph.cli.tables.variables import state_words, variable_records
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mmgraph.networks.dynamic.dynamic_bayesian_network import DynamicBayesianNetwork
+    from mmgraph.sequences.commands.recogniser import CommandRecogniser
+
+_ROWS, _COLUMNS, _PARTS = 12, 10, 4
+"""What is larger is told by its shape."""
+_PASSED_OVER = ("floor", "possible", "durations")
+
+
+def show_sequence_model(name: str, model: Any, as_json: bool) -> bool:
+    """Print what a model of sequences, or a recogniser of commands, is; False if it is neither."""
+    from mmgraph.inference.sequence_model import SequenceModel
+    from mmgraph.networks.dynamic.dynamic_bayesian_network import DynamicBayesianNetwork
+    from mmgraph.sequences.commands.recogniser import CommandRecogniser
+
+    if isinstance(model, CommandRecogniser):
+        record = _commands(model)
+    elif isinstance(model, DynamicBayesianNetwork):
+        record = _slices(model)
+    elif isinstance(model, SequenceModel):
+        record = _face(model)
+    else:
+        return False
+    if as_json:
+        print_json({"model": name, **record})
+        return True
+    parameters = record.pop("parameters", {})
+    if variables := record.pop("variables", None):
+        record["variables"] = len(variables)
+    large = {n: " × ".join(map(str, p["shape"])) for n, p in parameters.items() if not p["tables"]}
+    print(f"{name}: {record.pop('kind')}")
+    print_record({key: _words(value) for key, value in {**record, **large}.items()})
+    if variables:
+        _print_variables(variables)
+    for title, table in ((t, p) for one in parameters.values() for t, p in one["tables"].items()):
+        rows = [
+            [row, *numbers] for row, numbers in zip(table["rows"], table["values"], strict=True)
+        ]
+        print_table(["", *table["columns"]], rows, title)
+    return True
+
+
+def _words(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_words(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        shown = ", ".join(str(_words(one)) for one in value[:_ROWS])
+        return shown + (f", … ({len(value)})" if len(value) > _ROWS else "")
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _commands(recogniser: CommandRecogniser) -> dict[str, Any]:
+    parameters = recogniser.get_params()
+    grammar = parameters.pop("grammar")
+    return {
+        "kind": recogniser.file_kind,
+        **{f"<{rule}>": list(forms) for rule, forms in grammar.rules.items()},
+        "words": list(grammar.words),
+        **parameters,
+    }
+
+
+def _face(model: Any) -> dict[str, Any]:
+    """A record of a model that has parameters by name."""
+    from mmgraph.formats.native.sequence_models import MODELS
+
+    document, arrays = model.stored()
+    settings = document.get("settings", {})
+    record: dict[str, Any] = {
+        "kind": next(n for n, (_, cls) in MODELS.items() if cls == type(model).__name__)
+    }
+    if hasattr(model, "_hidden"):
+        hidden = model._hidden().items()
+        record["hidden"] = {n: [str(label) for label in v.labels] for n, v in hidden}
+        labels = next(iter(record["hidden"].values())) if len(hidden) == 1 else None
+    else:
+        labels, (features, states) = None, arrays["observation"].shape[-2:]
+        regimes = {"regime": model.regimes} if model.regimes else {}
+        record |= {"hidden": {**regimes, "state": f"{states} real numbers"}, "features": features}
+    if columns := {n: list(c) for n, c in document.get("columns", {}).items()}:
+        record["columns"] = columns if any(columns) else columns[""]
+    for setting in ("emission", "covariance", "durations"):
+        if setting in settings:
+            value = settings[setting]
+            record[setting] = value[""] if isinstance(value, dict) and "" in value else value
+    if "durations" in record:
+        means = model.parameters.durations.expected.tolist()
+        record["mean_duration"] = dict(zip(labels or range(len(means)), means, strict=True))
+    record["parameters"] = {
+        name: {"shape": list(array.shape), "tables": _tables(name, array, labels, columns)}
+        for name, array in arrays.items()
+        if not any(part in _PASSED_OVER for part in name.split("/"))
+    }
+    return record
+
+
+def _tables(
+    name: str,
+    array: np.ndarray,
+    labels: Sequence[str] | None,
+    features: Mapping[str, Sequence[str]],
+) -> dict[str, Any]:
+    """An array as small tables by title; none if it is large.
+
+    The first axis of a chain with ``labels`` is that of its states, and so is the last one of a
+    transition; the last one of others is that of the features where these have names.
+    """
+    rows = list(labels or ())
+    columns = rows if name in ("start", "transition") else []
+    _, *modality, _ = ("", *name.split("/")) if "/" in name else ("", "")
+    columns = columns or list(features.get(modality[-1] if len(modality) > 1 else "", ()))
+
+    def named(names: Sequence[str], count: int) -> list[str]:
+        return list(names) if len(names) == count else [str(number) for number in range(count)]
+
+    parts = {name: array}
+    if array.ndim == 1:
+        parts, rows = {name: array[None]}, [""]
+    elif array.ndim == 3:
+        parts = {f"{name}[{k}]": a for k, a in zip(named(rows, len(array)), array, strict=True)}
+        rows = columns
+    fits = array.ndim <= 3 and len(parts) <= _PARTS
+    return {
+        title: {
+            "rows": named(rows, len(part)),
+            "columns": named(columns, part.shape[1]),
+            "values": part.tolist(),
+        }
+        for title, part in parts.items()
+        if fits and len(part) <= _ROWS and part.shape[1] <= _COLUMNS
+    }
+
+
+def _slices(model: DynamicBayesianNetwork) -> dict[str, Any]:
+    """A record of a network whose slices repeat: parents in the first one and later."""
+    first, later = model.first_slice, model.transition
+    following = {one["name"]: one["parents"] for one in variable_records(later)}
+    variables = [
+        {**one, "parents": {"first": one["parents"], "later": following[one["name"]]}}
+        for one in variable_records(first)
+    ]
+    tables = [
+        (f"{name}, {when}", net.distribution(name))
+        for name in first.variables
+        for when, net in (("first", first), ("later", later))
+    ]
+    return {
+        "kind": "dynamic Bayesian network",
+        "order": model.order,
+        "inputs": list(model.inputs),
+        "variables": variables,
+        "parameters": {
+            title: {"shape": [v.cardinality for v in factor.scope], "tables": dict(found)}
+            for title, factor in tables
+            if (found := list(_conditional(title, factor))) or hasattr(factor, "values")
+        },
+    }
+
+
+def _conditional(title: str, factor: Any) -> Iterator[tuple[str, Any]]:
+    """The table of a discrete child, a row for each state of its parents, if it is small."""
+    if not hasattr(factor, "values") or factor.child is None:
+        return
+    parents = [v for v in factor.scope if v.name != factor.child.name]
+    axis = [v.name for v in factor.scope].index(factor.child.name)
+    values = factor.values.movedim(axis, -1).reshape(-1, factor.child.cardinality)
+    if len(values) > _ROWS or values.shape[1] > _COLUMNS:
+        return
+    states = itertools.product(*([f"{v.name}={label}" for label in v.labels] for v in parents))
+    yield (
+        title,
+        {
+            "rows": [", ".join(one) for one in states],
+            "columns": [str(label) for label in factor.child.labels],
+            "values": values.tolist(),
+        },
+    )
+
+
+def _print_variables(variables: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        [
+            v["name"],
+            state_words(dict(v)),
+            v["modality"] or "-",
+            *(", ".join(v["parents"][when] or ()) or "-" for when in ("first", "later")),
+        ]
+        for v in variables
+    ]
+    print_table(["variable", "states", "modality", "parents", "parents later"], rows)
