@@ -35,8 +35,10 @@ def draw_samples(
     model: Model,
     *,
     draws: Annotated[
-        int, typer.Option("--draws", "-n", min=1, help="How many, for each row or sequence of evidence."
-        )
+        int,
+        typer.Option(
+            "--draws", "-n", min=1, help="How many, for each row or sequence of evidence."
+        ),
     ] = 1,
     length: Annotated[
         int | None, typer.Option(min=1, help="Steps of each sequence, of a model of sequences.")

@@ -114,6 +114,7 @@ _PINS: dict[str, type[Pin]] = {
     "debian": DebianPin,
     "npm": NpmPin,
 }
+_FILES = (*_PINS, "members", "citation")
 
 
 def catalog() -> dict[str, DatasetEntry]:
@@ -130,7 +131,11 @@ def catalog() -> dict[str, DatasetEntry]:
 @cache
 def _entries() -> dict[str, DatasetEntry]:
     text = importlib.resources.files(__package__).joinpath("catalog.toml").read_text("utf-8")
-    return {name: _entry(name, fields) for name, fields in tomllib.loads(text).items()}
+    tables = tomllib.loads(text)
+    for fields in tables.values():
+        if other := fields.pop("files_of", None):  # another entry, whose files are read
+            fields |= {key: tables[other][key] for key in _FILES if key in tables[other]}
+    return {name: _entry(name, dict(fields)) for name, fields in tables.items()}
 
 
 def _entry(name: str, fields: dict[str, Any]) -> DatasetEntry:
