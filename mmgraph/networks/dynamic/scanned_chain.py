@@ -12,8 +12,7 @@ from torch import Tensor
 
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.exact.chain.parallel_scan import scanned_path, scanned_posterior
-from mmgraph.inference.exact.chain.pieces import Steps
-from mmgraph.inference.exact.slices.answers import padded
+from mmgraph.inference.exact.chain.pieces import Steps, padded
 from mmgraph.inference.posterior import Moments
 from mmgraph.inference.sequence_model import SCAN, SequencePosterior
 from mmgraph.networks.dynamic.chain_face import ChainFace

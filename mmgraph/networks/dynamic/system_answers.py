@@ -14,8 +14,7 @@ from torch import Tensor
 from mmgraph.graph.errors import EvidenceError, MmgraphError, UnknownVariableError, suggestion
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.exact.chain.pieces import Steps
-from mmgraph.inference.exact.slices.answers import padded
+from mmgraph.inference.exact.chain.pieces import Steps, padded
 from mmgraph.inference.posterior import Moments
 from mmgraph.inference.samples import Samples
 from mmgraph.inference.sequence_model import SequenceModel, SequencePosterior, check_exact

@@ -6,7 +6,9 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float64, Int64
+from torch import Tensor
 
 from mmgraph.graph.errors import EvidenceError
 
@@ -99,3 +101,12 @@ def moved(visit: Visit, places: Int64[np.ndarray, " steps"]) -> Visit:
             visit(slice(int(wanted[begin]), int(wanted[end - 1]) + 1), marginals[begin:end])
 
     return there
+
+
+def padded(steps: Steps, values: np.ndarray, beyond: float = 0.0) -> Tensor:
+    """Return what belongs to steps as ``(rows, longest, …)``, filled up beyond the ends."""
+    shape = (len(steps.lengths), int(steps.lengths.max()), *values.shape[1:])
+    out = np.full(shape, beyond, values.dtype)
+    for row, part in enumerate(steps.split(values)):
+        out[row, : len(part)] = part
+    return torch.from_numpy(out)

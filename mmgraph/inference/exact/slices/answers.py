@@ -16,11 +16,12 @@ from mmgraph.graph.errors import MmgraphError
 from mmgraph.graph.leaves.continuous import ContinuousLeaf
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
-from mmgraph.inference.exact.chain.pieces import Steps
+from mmgraph.inference.exact.chain.pieces import padded
 from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph, present
+from mmgraph.inference.exact.slices.real_variables import SliceMixtures, check_queried
 from mmgraph.inference.exact.slices.run import SliceRun, beliefs_of
 from mmgraph.inference.exact.slices.sequences import sequence_evidence
-from mmgraph.inference.exact.slices.tables import SliceTables, check_names
+from mmgraph.inference.exact.slices.tables import SliceTables
 from mmgraph.inference.posterior import Moments
 from mmgraph.inference.samples import Samples, continuous_samples
 from mmgraph.inference.sequence_model import SequencePosterior
@@ -40,10 +41,10 @@ def slice_tables(
     EvidenceError, UnknownVariableError
         As :func:`~mmgraph.inference.exact.slices.sequences.sequence_evidence`.
     GraphError
-        If a variable asked for is real.
+        If a variable asked for is real and depends on others that are.
     """
     names = _discrete(model) if variables is None else list(variables)
-    check_names(model, names)
+    check_queried(model, names)
     given = sequence_evidence(model, evidence, length)
     return SliceTables(model, given, names, memory_budget), names
 
@@ -59,7 +60,10 @@ def marginals(
     length: int | None = None,
     memory_budget: int | None = None,
 ) -> SequencePosterior:
-    """Return the marginals of discrete variables at every step, by default of all of them.
+    """Return the marginals of variables at every step, by default of all that are discrete.
+
+    Of real variables there are means, variances, densities and quantiles. Steps at the end of which
+    nothing is said are a forecast.
 
     Parameters
     ----------
@@ -80,16 +84,17 @@ def marginals(
     began = time.perf_counter()
     tables, names = slice_tables(model, evidence, variables, length, memory_budget)
     hidden = [n for n in names if n in tables.hidden]
-    steps = tables.given.steps
-    found = {n: np.empty((steps.total, tables.sizes[n])) for n in hidden}
+    mixtures = SliceMixtures(tables, [n for n in names if n not in tables.sizes])
+    found = {n: np.empty((tables.given.steps.total, tables.sizes[n])) for n in hidden}
 
     def visit(part: slice, beliefs: Float[np.ndarray, "steps columns"]) -> None:
         for name, marginal in beliefs_of(tables, hidden, beliefs).items():
             found[name][part] = marginal
+        mixtures.take(part, beliefs)
 
     totals, _ = SliceRun(tables).smooth(visit)
     seconds = time.perf_counter() - began
-    answer = sequence_posterior(tables, names, found, torch.from_numpy(totals))
+    answer = sequence_posterior(tables, names, found, mixtures, torch.from_numpy(totals))
     return replace(answer, method="chain", exact=True, seconds=seconds)
 
 
@@ -97,6 +102,7 @@ def sequence_posterior(
     tables: SliceTables,
     names: Sequence[str],
     marginals: Mapping[str, Float[np.ndarray, "steps states"]],
+    mixtures: SliceMixtures,
     totals: Float[Tensor, " rows"],
 ) -> SequencePosterior:
     """Return the answer of marginals of hidden variables; those of observed ones are certain."""
@@ -104,13 +110,20 @@ def sequence_posterior(
     whole = {
         n: marginals[n] if n in marginals else np.eye(tables.sizes[n])[tables.codes[n]]
         for n in names
+        if n not in mixtures.names
     }
     longest = int(steps.lengths.max())
+    moments = Moments(
+        {name: padded(steps, values) for name, values in whole.items()},
+        {name: mixtures.mean(name) for name in mixtures.names},
+        {name: mixtures.variance(name) for name in mixtures.names},
+    )
     return SequencePosterior(
         {n: _over_time(v, longest) for n, v in tables.model.variables.items()},
-        Moments({name: padded(steps, values) for name, values in whole.items()}),
+        moments,
         totals,
         method="",
+        real=mixtures,
         lengths=tuple(int(n) for n in steps.lengths),
     )
 
@@ -119,15 +132,6 @@ def _over_time(variable: Variable, longest: int) -> Variable:
     if variable.is_discrete:
         return replace(variable, shape=(longest,))
     return replace(variable, shape=(longest, *variable.shape), columns=None)
-
-
-def padded(steps: Steps, values: np.ndarray, beyond: float = 0.0) -> Tensor:
-    """Return what belongs to steps as ``(rows, longest, …)``, filled up beyond the ends."""
-    shape = (len(steps.lengths), int(steps.lengths.max()), *values.shape[1:])
-    out = np.full(shape, beyond, values.dtype)
-    for row, part in enumerate(steps.split(values)):
-        out[row, : len(part)] = part
-    return torch.from_numpy(out)
 
 
 def log_evidence(
@@ -261,7 +265,7 @@ def _real_draws(
             here = observed.unsqueeze(1).repeat_interleave(draws, 1)
         else:
             parents = {
-                v.name: torch.from_numpy(np.ascontiguousarray(_lagged(drawn, v.name, places)))
+                v.name: torch.from_numpy(np.ascontiguousarray(lagged(drawn, v.name, places)))
                 for v in factor.parents
             }
             flat = {n: codes.reshape(-1) for n, codes in parents.items()}
@@ -273,8 +277,9 @@ def _real_draws(
     return out
 
 
-def _lagged(
-    drawn: dict[str, Int64[np.ndarray, "steps draws"]], name: str, places: np.ndarray
+def lagged(
+    drawn: Mapping[str, Int64[np.ndarray, "steps draws"]], name: str, places: np.ndarray
 ) -> Int64[np.ndarray, "rows draws"]:
+    """Return the states of a variable, of this slice or a former one, at some steps."""
     plain, lag = present(name)
     return drawn[plain][np.maximum(places - lag, 0)]

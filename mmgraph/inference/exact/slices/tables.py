@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from mmgraph.graph.errors import EvidenceError, GraphError
+from mmgraph.graph.errors import EvidenceError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
 from mmgraph.graph.leaves.continuous import ContinuousLeaf
@@ -58,7 +58,7 @@ class SliceTables:
     model : DynamicGraph
     given : SequenceEvidence
     queried : iterable of str
-        The discrete variables whose marginals are asked for.
+        The variables whose marginals are asked for.
     memory_budget : int, optional
         Of the plans, in bytes.
     any_evidence : bool
@@ -201,7 +201,12 @@ class SliceTables:
             free = tuple(n for n in names if n not in seen and n not in self.gathered)
             if child in self.hidden:
                 families[child] = [n for n in free if n != child and not present(n)[1]]
-            elif not (factor.is_tabular or self.any_evidence or child in self.given.cells.values):
+            elif not (
+                factor.is_tabular
+                or self.any_evidence
+                or child in self.given.cells.values
+                or child in self._wanted
+            ):
                 continue
             source = Source(child, factor, seen, free)
             of_rows = not is_static(factor) or child in self.gathered
@@ -275,7 +280,8 @@ class SliceTables:
                     logs[chosen, columns] = table.reshape(len(chosen), -1)
         return offsets, logs
 
-    def _code_of(self, name: str, places: Int64[np.ndarray, " rows"]) -> Int64[np.ndarray, " rows"]:
+    def codes_at(self, name: str, places: Int64[np.ndarray, " rows"]) -> Int64[np.ndarray, " rows"]:
+        """Return observed states of a variable, of this slice or a former one, at some steps."""
         plain, lag = present(name)
         return self.codes[plain][np.maximum(places - lag, 0)]
 
@@ -284,7 +290,7 @@ class SliceTables:
     ) -> Int64[np.ndarray, " rows"]:
         total = np.zeros(len(places), np.int64)
         for name in source.observed:
-            total = total * self.sizes[name] + self._code_of(name, places)
+            total = total * self.sizes[name] + self.codes_at(name, places)
         return total * int(np.prod([self.sizes[n] for n in source.hidden]))
 
     def _row_table(
@@ -316,7 +322,7 @@ class SliceTables:
         """The part of tables of rows that what is observed leaves."""
         order = [1 + names.index(n) for n in (*source.observed, *source.hidden)]
         table = table.transpose(0, *order)
-        picks = tuple(self._code_of(n, places) for n in source.observed)
+        picks = tuple(self.codes_at(n, places) for n in source.observed)
         return table[(np.arange(len(places)), *picks)]
 
     def _gathered_table(
@@ -329,7 +335,7 @@ class SliceTables:
         order = [names.index(n) for n in (source.child, *source.observed, *source.hidden)]
         whole = table.transpose(order)
         nothing = np.zeros((1, *whole.shape[1:]))
-        picks = tuple(self._code_of(n, places) for n in source.observed)
+        picks = tuple(self.codes_at(n, places) for n in source.observed)
         found: np.ndarray = np.concatenate([whole, nothing])[(codes, *picks)]
         return found
 
@@ -360,12 +366,3 @@ def _barren(model: DynamicGraph, told: set[str], wanted: set[str]) -> set[str]:
         if not more:
             return dropped
         dropped |= more
-
-
-def check_names(model: DynamicGraph, names: Iterable[str]) -> None:
-    """Raise GraphError if a variable has no states, UnknownVariableError if there is none."""
-    for name in names:
-        if not model.variable(name).is_discrete:
-            raise GraphError(
-                f"'{name}' is real, without a marginal over states; mm.sample draws missing cells"
-            )

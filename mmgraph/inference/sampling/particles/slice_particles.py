@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,13 +13,15 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import ZeroProbabilityError
+from mmgraph.inference.exact.chain.pieces import padded
 from mmgraph.inference.exact.slices.answers import (
-    padded,
+    lagged,
     samples_of_paths,
     sequence_posterior,
     slice_tables,
 )
 from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph, former
+from mmgraph.inference.exact.slices.real_variables import SliceMixtures
 from mmgraph.inference.exact.slices.tables import SliceTables, Source
 from mmgraph.inference.numerics.counted_random import device_generator
 from mmgraph.inference.options import check_count
@@ -222,6 +224,28 @@ def _possible(
     return found
 
 
+def _beliefs(
+    tables: SliceTables,
+    states: Mapping[str, Int64[np.ndarray, "steps paths"]],
+    children: Collection[str],
+) -> Float[np.ndarray, "steps columns"]:
+    """How often paths pass through the cells of the tables that some variables have of rows."""
+    beliefs = np.zeros((tables.given.steps.total, tables.width))
+    which = tables.which()
+    for number, sources in enumerate(tables.rows_by_slice):
+        places = np.flatnonzero(which == number)
+        for place, source in sources.items():
+            if source.is_evidence or source.child not in children:
+                continue
+            cells = np.zeros((len(places), 1), np.int64)
+            for name in source.hidden:
+                cells = cells * tables.sizes[name] + lagged(states, name, places)
+            begin, end = tables.column[place : place + 2].tolist()
+            for cell in range(end - begin):
+                beliefs[places, begin + cell] = (cells == cell).mean(1)
+    return beliefs
+
+
 def particle_marginals(
     model: DynamicGraph,
     evidence: object,
@@ -231,7 +255,7 @@ def particle_marginals(
     paths: int = PATHS,
     random_state: int = 0,
 ) -> SequencePosterior:
-    """Return estimated marginals of discrete variables at every step given all evidence.
+    """Return estimated marginals of variables at every step given all evidence.
 
     Of particles that filter, paths are drawn backwards. ``diagnostics["effective_sample_size"]``
     says of each step how many equal particles its weighted ones are worth.
@@ -268,11 +292,14 @@ def particle_marginals(
         for n in names
         if n in states
     }
+    mixtures = SliceMixtures(tables, [n for n in names if n not in tables.sizes])
+    if mixtures.names:
+        mixtures.take(slice(0, tables.given.steps.total), _beliefs(tables, states, mixtures.names))
     totals = torch.cat([one.log_likelihood for one in filtered])
     sizes = np.concatenate([one.effective_sample_sizes[:, 0].numpy() for one in filtered])
     by_step = padded(tables.given.steps, sizes)
     return replace(
-        sequence_posterior(tables, names, found, totals),
+        sequence_posterior(tables, names, found, mixtures, totals),
         method=METHOD,
         exact=False,
         seconds=time.perf_counter() - began,

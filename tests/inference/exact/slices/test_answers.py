@@ -114,7 +114,8 @@ def test_every_answer_is_that_of_the_network_written_out(
             mm.query(net, evidence, ["z"])
         return
     names = ["z", "w", "y"]
-    answer, referee = mm.query(net, evidence, names), mm.query(whole, cells)
+    answer = mm.query(net, evidence, [*names, "x"])
+    referee = mm.query(whole, cells, list(whole.variables))
     assert answer.exact
     assert answer.method == "chain"
     for name in names:
@@ -123,6 +124,12 @@ def test_every_answer_is_that_of_the_network_written_out(
             torch.testing.assert_close(
                 answer.marginal(name)[0, step], expected, rtol=1e-9, atol=1e-10
             )
+    for step in range(length):
+        for moment in ("mean", "variance"):
+            expected = getattr(referee, moment)(f"x@{step}")[0]
+            torch.testing.assert_close(getattr(answer, moment)("x")[0, step], expected)
+    expected = referee.quantile("x@0", 0.3)[0]
+    torch.testing.assert_close(answer.quantile("x", 0.3)[0, 0], expected)
     best, best_whole = mm.map_query(net, evidence), mm.map_query(whole, cells)
     assert float(best.log_weight) == pytest.approx(float(best_whole.log_weight) - inputs, abs=1e-9)
 
@@ -255,6 +262,19 @@ def test_soft_evidence_counts_as_likelihood() -> None:
     np.testing.assert_allclose(soft.marginal("z")[0, :, 1], expected)
 
 
+def linear() -> mm.DynamicBayesianNetwork:
+    """A real variable that follows another of its slice."""
+    a, b = (mm.Variable(name, family="gaussian") for name in "ab")
+    net = mm.BayesianNetwork(
+        [a, b],
+        [
+            mm.LinearGaussian(a, [], np.zeros(0), 0.0, 1.0),
+            mm.LinearGaussian(b, [a], np.ones(1), 0.0, 1.0),
+        ],
+    )
+    return mm.DynamicBayesianNetwork(net, net)
+
+
 def test_bad_questions_are_refused() -> None:
     net = random_network(1)
     evidence = random_evidence(1, 4)
@@ -270,8 +290,8 @@ def test_bad_questions_are_refused() -> None:
         mm.query(net, {"u": np.empty(0, int)}, ["z"])
     with pytest.raises(EvidenceError, match="length="):
         mm.query(switching(0.9, 1.0), None, ["z"])
-    with pytest.raises(GraphError, match="without a marginal"):
-        mm.query(net, evidence, ["x"])
+    with pytest.raises(GraphError, match="'b' is real and no mixture of normals given states"):
+        mm.query(linear(), {"a": [1.0, 2.0]}, ["b"])
     with pytest.raises(MemoryBudgetError, match="a table of"):
         mm.query(net, evidence, ["z"], method="chain", memory_budget=10)
     with pytest.raises(MmgraphError, match="unknown method 'gibs'"):
