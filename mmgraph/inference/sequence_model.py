@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError, check_choice
 from mmgraph.inference.assignment import Assignment
+from mmgraph.inference.model_settings import ModelSettings
 from mmgraph.inference.options import check_device, check_known, is_elsewhere
 from mmgraph.inference.posterior import Posterior
 from mmgraph.inference.samples import Samples
@@ -52,7 +53,7 @@ SCAN = "parallel_scan"
 """The method that runs on any device: products of steps by an associative scan."""
 
 
-class SequenceModel(ABC):
+class SequenceModel(ModelSettings, ABC):
     """A model whose variables have an axis of time, which evidence says the length of.
 
     The functions of :mod:`mmgraph.inference.query` hand their questions on to it; ``auto`` is an
@@ -96,6 +97,11 @@ class SequenceModel(ABC):
                 f"{question} of a {type(self).__name__} runs on the CPU, not on {device!r}"
             )
         return SCAN, {**options, "device": str(device) if elsewhere else "cpu"}
+
+    def score(self, sequences: Any, y: object = None) -> float:
+        """Return the mean log-likelihood of a step of sequences, or of evidence of a network."""
+        answer = self.answer_query(sequences, (), "auto")
+        return float(answer.log_evidence.sum()) / sum(getattr(answer, "lengths", ()))
 
     def modality_names(self) -> tuple[str, ...]:
         """Return the modalities of evidence; none where rows are not told apart by modality."""

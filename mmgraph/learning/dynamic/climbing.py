@@ -58,6 +58,8 @@ class ClimbOptions:
     belongs_to : mapping
         What the state depends on, see :class:`~mmgraph.learning.kept_state.KeptState`.
     progress : callable, optional
+    approximate : bool
+        Whether the objective may fall since expectations are approximate: it ends there, too.
     """
 
     iterations: int = 100
@@ -66,6 +68,7 @@ class ClimbOptions:
     checkpoint: Path | str | None = None
     belongs_to: Mapping[str, Any] | None = None
     progress: Progress | None = None
+    approximate: bool = False
 
     def __post_init__(self) -> None:
         for name in ("iterations", "restarts"):
@@ -132,9 +135,12 @@ def climb(
     best = max(range(len(runs)), key=lambda i: runs[i].objectives[-1])
     run = runs[best]
     if run.fall:
+        why = "which no rounding explains: a density is nearly singular"
+        if options.approximate:
+            why = "as it may where expectations are approximate"
         warn_caller(
-            f"the objective fell by {run.fall:.3g} at iteration {len(run.objectives)}, which no "
-            "rounding explains: a density is nearly singular; the parameters before are returned",
+            f"the objective fell by {run.fall:.3g} at iteration {len(run.objectives)}, {why}; the "
+            "parameters before are returned",
             ConvergenceWarning,
         )
     elif not run.converged:

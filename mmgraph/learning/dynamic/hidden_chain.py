@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from mmgraph.graph.errors import LearningError
 from mmgraph.inference.exact.chain.dense_kernels import LEAST
@@ -59,6 +59,7 @@ class HiddenChain(NamedTuple):
         self,
         rows: Float64[np.ndarray, "steps prepared"],
         labels: Int64[np.ndarray, " steps"] | None,
+        allowed: Bool[np.ndarray, "labels states"] | None = None,
     ) -> LogDensities:
         """Return what passes along the chain ask for.
 
@@ -66,16 +67,16 @@ class HiddenChain(NamedTuple):
         ----------
         labels : ndarray of int, shape (steps,), optional
             States that are known; -1 where one is not.
+        allowed : ndarray of bool, shape (labels, states), optional
+            The states that each label stands for, if not for the one of its number.
         """
+        if allowed is None:
+            count = self.emission.states
+            allowed = np.concatenate([np.eye(count, dtype=bool), np.ones((1, count), bool)])
 
         def of(part: slice) -> Float64[np.ndarray, "steps states"]:
             logs = self.emission.log_densities(rows[part])
-            if labels is not None:
-                here = labels[part]
-                known = here >= 0
-                other = np.arange(logs.shape[1]) != here[known, None]
-                logs[known] = np.where(other, -np.inf, logs[known])
-            return logs
+            return logs if labels is None else np.where(allowed[labels[part]], logs, -np.inf)
 
         return of
 
@@ -84,6 +85,7 @@ class HiddenChain(NamedTuple):
         rows: Float64[np.ndarray, "steps prepared"],
         lengths: Sequence[int],
         labels: Int64[np.ndarray, " steps"] | None = None,
+        allowed: Bool[np.ndarray, "labels states"] | None = None,
     ) -> tuple[Counts, Statistics]:
         """Return expected counts of the chain and statistics of the emissions."""
         total: Statistics = {}
@@ -91,7 +93,7 @@ class HiddenChain(NamedTuple):
         def visit(part: slice, marginals: Float64[np.ndarray, "steps states"]) -> None:
             add_statistics(total, self.emission.statistics(rows[part], marginals))
 
-        return self.chain.smooth(self.densities(rows, labels), lengths, visit), total
+        return self.chain.smooth(self.densities(rows, labels, allowed), lengths, visit), total
 
     def ascend(
         self,

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.inference.gaussian.state_space.parameters import SystemParameters
 from mmgraph.inference.gaussian.state_space.passes import Pass, passes
 from mmgraph.learning.dynamic.climbing import Ascent
 
 Rows = Sequence[Float64[np.ndarray, "steps features"]]
+_LEAST_WEIGHT = 1e-8
 
 
 class Regression:
@@ -50,20 +52,12 @@ class Regression:
         return whole[:, :-1], whole[:, -1], noise / self.count
 
 
-def ascend(
-    parameters: SystemParameters,
-    parts: Rows,
-    learn: Collection[str],
-    diagonal: Collection[str],
-    floor: float,
-) -> Ascent[SystemParameters]:
-    """Return how likely sequences are, and parameters under which they are no less likely.
+@dataclass(frozen=True)
+class SystemLearning:
+    """What is learned of a system.
 
-    Parameters
+    Attributes
     ----------
-    parameters : SystemParameters
-    parts : sequence of array of shape (steps, features)
-        NaN is missing.
     learn : collection of str
         The parameters to learn.
     diagonal : collection of str
@@ -71,46 +65,120 @@ def ascend(
     floor : float
         The least eigenvalue of a covariance that is learned; where it is less already, that.
     """
-    states, features = parameters.states, parameters.features
-    motion = Regression(states, states)
-    patterns: dict[bytes, Regression] = defaultdict(lambda: Regression(features, states))
-    starts, spread, total = [], np.zeros((states, states)), 0.0
+
+    learn: Collection[str]
+    diagonal: Collection[str]
+    floor: float
+
+    @classmethod
+    def checked(
+        cls,
+        learn: Collection[str] | str | None,
+        diagonal: Collection[str] | str,
+        floor: float,
+        rows: Float64[np.ndarray, "steps features"],
+    ) -> SystemLearning:
+        """Return what users ask for: by default all but the offsets; the floor is a part of the
+        rows' variance.
+
+        Raises
+        ------
+        LearningError
+            If there is no parameter of a name, or every cell is missing.
+        """
+        names = SystemParameters._fields
+        diagonal = [diagonal] if isinstance(diagonal, str) else sorted(diagonal)
+        if learn is None:
+            learn = [n for n in names if not n.endswith("offset")]
+        learn = [learn] if isinstance(learn, str) else list(learn)
+        for name in learn:
+            check_choice("parameter", name, names, LearningError)
+        for name in diagonal:
+            covariances = [n for n in names if n.endswith("covariance")]
+            check_choice("covariance", name, covariances, LearningError)
+        if np.isnan(rows).all():
+            raise LearningError("there is nothing to learn from: every cell is missing")
+        least = floor * (float(np.nanmean((rows - np.nanmean(rows)) ** 2)) or 1.0)
+        return cls(learn, diagonal, least)
+
+    def at_floor(self, parameters: SystemParameters) -> list[str]:
+        """Return the covariances that keep to their floor."""
+        found = []
+        for name in self.learn:
+            array = getattr(parameters, name)
+            if name.endswith("covariance") and np.linalg.eigvalsh(array)[0] < 2 * self.floor:
+                found.append(name)
+        return found
+
+
+class SystemSums:
+    """Expected sums of products, from which all parameters of a system follow."""
+
+    def __init__(self, states: int, features: int) -> None:
+        self.motion = Regression(states, states)
+        self.rows: dict[bytes, Regression] = defaultdict(lambda: Regression(features, states))
+        self.starts: list[np.ndarray] = []
+        self.weights: list[np.ndarray] = []
+        self.spread = np.zeros((states, states))
+
+    def add_starts(self, means: np.ndarray, covariances: np.ndarray, weights: np.ndarray) -> None:
+        """Add the states of first steps."""
+        self.starts.append(means)
+        self.weights.append(weights)
+        self.spread += np.einsum("b,bij->ij", weights, covariances)
+
+    def updated(self, parameters: SystemParameters, what: SystemLearning) -> SystemParameters:
+        """Return the parameters that maximise what is expected; those without weight stay."""
+        features, states = parameters.observation.shape
+        emission = Regression(features, states)
+        for key, sums in self.rows.items():
+            _add_expected(emission, sums, np.frombuffer(key, bool), parameters)
+        changed = parameters._asdict()
+        _relearn(changed, "transition", self.motion, what.learn)
+        _relearn(changed, "observation", emission, what.learn)
+        weights = np.concatenate(self.weights) if self.weights else np.zeros(0)
+        if weights.sum() > _LEAST_WEIGHT:
+            first, shares = np.concatenate(self.starts), weights / weights.sum()
+            if "start_mean" in what.learn:
+                changed["start_mean"] = shares @ first
+            if "start_covariance" in what.learn:
+                apart = first - changed["start_mean"]
+                spread = self.spread / weights.sum()
+                changed["start_covariance"] = spread + (apart.T * shares) @ apart
+        for name in changed:
+            if name.endswith("covariance") and name in what.learn:
+                before = np.linalg.eigvalsh(getattr(parameters, name))[0]
+                least = min(what.floor, max(before, 0))
+                changed[name] = _floored(changed[name], name in what.diagonal, least)
+        return SystemParameters(**changed)
+
+
+def ascend(
+    parameters: SystemParameters, parts: Rows, what: SystemLearning
+) -> Ascent[SystemParameters]:
+    """Return how likely sequences are, and parameters under which they are no less likely."""
+    states = parameters.states
+    sums, total = SystemSums(states, parameters.features), 0.0
     for group in passes(parameters, parts, smoothing=True):
         means, covariances = group.smoothed()
         means, covariances = means[:, :, :states], covariances[:, :states, :states]
         total += float(group.log_likelihoods.sum())
-        starts.append(means[:, 0])
-        spread += len(means) * covariances[0]
+        first = np.broadcast_to(covariances[0], (len(means), states, states))
+        sums.add_starts(means[:, 0], first, np.ones(len(means)))
         # Sums over the sequences of the products of a state and the constant one.
         with_one = np.concatenate([means, np.ones((*means.shape[:2], 1))], 2)
         products = np.einsum("sti,stj->tij", with_one, with_one)
         products[:, :states, :states] += len(means) * covariances
-        _add_motion(motion, means, covariances, group, products)
-        _add_rows(patterns, np.stack([parts[i] for i in group.sequences]), with_one, products)
-    emission = Regression(features, states)
-    for key, sums in patterns.items():
-        _add_expected(emission, sums, np.frombuffer(key, bool), parameters)
-    changed = parameters._asdict()
-    _relearn(changed, "transition", motion, learn)
-    _relearn(changed, "observation", emission, learn)
-    first = np.concatenate(starts)
-    if "start_mean" in learn:
-        changed["start_mean"] = first.mean(0)
-    if "start_covariance" in learn:
-        apart = first - changed["start_mean"]
-        changed["start_covariance"] = (spread + apart.T @ apart) / len(first)
-    for name in changed:
-        if name.endswith("covariance") and name in learn:
-            before = np.linalg.eigvalsh(getattr(parameters, name))[0]
-            changed[name] = _floored(changed[name], name in diagonal, min(floor, max(before, 0)))
-    return Ascent(total, total, SystemParameters(**changed))
+        _add_motion(sums.motion, means, covariances, group, products)
+        _add_rows(sums.rows, np.stack([parts[i] for i in group.sequences]), with_one, products)
+    return Ascent(total, total, sums.updated(parameters, what))
 
 
 def _relearn(
     changed: dict[str, np.ndarray], name: str, sums: Regression, learn: Collection[str]
 ) -> None:
     """Replace coefficients, offset and noise of a regression by what sums say."""
-    if not sums.count:
+    if sums.count <= _LEAST_WEIGHT:
         return
     parts = (name, f"{name}_offset", f"{name}_covariance")
     solved = sums.solved(

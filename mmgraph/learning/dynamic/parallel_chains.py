@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64, Int64
 
+from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.graph.memory_budget import check_required, default_memory_budget
 from mmgraph.learning.dynamic.climbing import Ascent
 from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
 from mmgraph.learning.dynamic.emissions.named import emission_class
-from mmgraph.learning.dynamic.hidden_chain import log_prior_of_counts, normalised
+from mmgraph.learning.dynamic.hidden_chain import distribution, log_prior_of_counts, normalised
+from mmgraph.learning.dynamic.sequences import read_labels
 
 
 class ParallelChains(NamedTuple):
@@ -130,3 +132,62 @@ def summed_by_chain(
     whole = table.reshape(*table.shape[:-1], *sizes)
     axes = range(ahead, whole.ndim)
     return [whole.sum(axis=tuple(a for a in axes if a != own)) for own in axes]
+
+
+def joint_labels(
+    labels: Int64[np.ndarray, "steps chains"], sizes: Sequence[int]
+) -> tuple[Int64[np.ndarray, " steps"], Bool[np.ndarray, "labels joint"]]:
+    """Return the distinct labels of steps, -1 where a chain's is not known, by place.
+
+    Besides which joint states each of them allows.
+    """
+    distinct, places = np.unique(labels, axis=0, return_inverse=True)
+    states = np.indices(sizes).reshape(len(sizes), -1)
+    here = distinct[:, :, None]
+    return places.ravel(), ((here < 0) | (here == states)).all(1)
+
+
+def read_chain_labels(
+    labels: object, lengths: Sequence[int], chains: Mapping[str, int]
+) -> Int64[np.ndarray, "steps chains"]:
+    """Read the states that are known of each chain, by name; -1 where one is not.
+
+    Raises
+    ------
+    EvidenceError, LearningError
+        If they are no mapping of chains, or as :func:`read_labels`.
+    """
+    if not isinstance(labels, Mapping):
+        raise LearningError(f"labels are a mapping of the chains ({', '.join(chains)}) to states")
+    codes = np.full((sum(lengths), len(chains)), -1)
+    for name, given in labels.items():
+        check_choice("chain", name, chains, LearningError)
+        states = read_labels(given, lengths, range(chains[name]))
+        codes[:, list(chains).index(name)] = np.concatenate(states)
+    return codes
+
+
+def chain_tables(
+    what: str,
+    given: Mapping[str, object] | None,
+    before: Sequence[np.ndarray] | None,
+    like: Mapping[str, np.ndarray],
+) -> tuple[np.ndarray, ...]:
+    """Return of each chain the distributions given, or those before, or equal ones.
+
+    Raises
+    ------
+    LearningError
+        If a chain is unknown, or as :func:`distribution`.
+    """
+    given = given or {}
+    for name in given:
+        check_choice("chain", name, like, LearningError)
+    found = []
+    for m, (name, shaped) in enumerate(like.items()):
+        table: object = before[m] if before else np.full(shaped.shape, 1 / shaped.shape[-1])
+        if name in given:
+            array = np.asarray(given[name], np.float64)
+            table = array.reshape(shaped.shape) if array.size == shaped.size else array
+        found.append(distribution(table, shaped.shape, f"{what} of chain '{name}'"))
+    return tuple(found)

@@ -25,7 +25,6 @@ class ChainFace(FaceAnswers):
 
     labels: tuple[Any, ...]
     emission: Any
-    random_state: int
 
     question_options: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "query": ("lag",),
@@ -41,10 +40,6 @@ class ChainFace(FaceAnswers):
     def _label_array(self) -> np.ndarray:
         """The labels, which indices pick from."""
         return label_array(self._hidden()["state"])
-
-    @abstractmethod
-    def _read(self, sequences: object) -> SequenceRows:
-        """Read sequences, modalities side by side."""
 
     def log_likelihood(self, sequences: object) -> Any:
         """Return log P of each sequence, ``(sequences,)``; ``-inf`` of impossible ones."""
@@ -112,10 +107,8 @@ class ChainFace(FaceAnswers):
             As :meth:`posterior`.
         """
         read, densities = self._densities(sequences)
-        seed = self.random_state if random_state is None else random_state
-        drawn = self.parameters.chain.sample_paths(
-            densities, read.lengths, count, np.random.default_rng(seed)
-        )
+        generator = self._generator(random_state)
+        drawn = self.parameters.chain.sample_paths(densities, read.lengths, count, generator)
         return read.answer([self._label_array[paths] for paths in drawn])
 
     def _hidden(self) -> dict[str, Variable]:
@@ -148,12 +141,6 @@ class ChainFace(FaceAnswers):
             return rows
         ends = np.cumsum([part.features for part in emission.parts.values()])[:-1]
         return dict(zip(emission.parts, np.split(rows, ends, axis=1), strict=True))
-
-    def score(self, sequences: object, y: object = None) -> float:
-        """Return the mean log-likelihood of a step."""
-        read, densities = self._densities(sequences)
-        total = self.parameters.chain.log_likelihoods(densities, read.lengths).sum()
-        return float(total) / sum(read.lengths)
 
     def forecast(self, sequences: object, steps: int = 1) -> Any:
         """Return the distributions of the states that follow each sequence, ``(steps, states)``."""

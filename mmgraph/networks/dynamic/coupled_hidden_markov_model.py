@@ -16,11 +16,12 @@ from mmgraph.learning.dynamic.emissions.choice import EmissionChoice
 from mmgraph.learning.dynamic.emissions.emission import Emission
 from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
-from mmgraph.learning.dynamic.parallel_chains import ParallelChains, summed_by_chain
+from mmgraph.learning.dynamic.parallel_chains import ParallelChains, joint_labels, summed_by_chain
 from mmgraph.learning.dynamic.sequences import SequenceRows
 from mmgraph.networks.dynamic.filters.joint_filter import JointFilter
 from mmgraph.networks.dynamic.parallel_chain_model import (
     Decoded,
+    Labels,
     ParallelChainModel,
     Smoothed,
 )
@@ -57,7 +58,7 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
         order: int = 1,
         floor: float = 1e-3,
         pseudo_counts: float = 0.0,
-        random_state: int = 0,
+        random_state: int | None = 0,
     ) -> None:
         self.states, self.emission, self.covariance = states, emission, covariance
         self.components, self.order, self.floor = components, order, floor
@@ -91,7 +92,7 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
             {n: ChainPartEmission(parts[n], self.sizes, m) for m, n in enumerate(self.chains)}
         )
 
-    def _read(self, sequences: object, emission: Emission | None) -> SequenceRows:
+    def _read_rows(self, sequences: object, emission: Emission | None) -> SequenceRows:
         return self._choice.read(sequences, emission)
 
     def _choices(self) -> Iterator[tuple[str, int, EmissionChoice]]:
@@ -99,14 +100,15 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
             yield name, states, dataclasses.replace(self._choice, spec=kind)
 
     def _initial_emission(
-        self, sequences: Any, read: SequenceRows, generator: np.random.Generator
+        self, sequences: Any, read: SequenceRows, generator: np.random.Generator, labels: Labels
     ) -> ModalityEmission:
         widths = [width or 0 for width in self._choice.widths(sequences, None).values()]
         split = [np.split(part, np.cumsum(widths)[:-1], axis=1) for part in read.parts]
         made = {}
         for m, (name, states, choice) in enumerate(self._choices()):
             own = SequenceRows([parts[m] for parts in split], False)
-            made[name] = choice.first(own.parts, own, states, generator)
+            codes = None if labels is None else labels[:, m]
+            made[name] = choice.first(own.parts, own, states, generator, codes)
         return self._lifted(made)
 
     def _made_emission(self, arrays: Mapping[str, Any]) -> Emission | None:
@@ -161,11 +163,14 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
         """As :meth:`SequenceModel.modality_names`."""
         return tuple(self.chains)
 
-    def _ascent(self, rows: list[np.ndarray]) -> Callable[[ParallelChains], Ascent[ParallelChains]]:
+    def _ascent(
+        self, rows: list[np.ndarray], labels: Labels
+    ) -> Callable[[ParallelChains], Ascent[ParallelChains]]:
         whole, lengths = np.concatenate(rows), [len(part) for part in rows]
+        known = (None, None) if labels is None else joint_labels(labels, self.sizes)
 
         def ascend(parameters: ParallelChains) -> Ascent[ParallelChains]:
-            counts, statistics = self._joint(parameters).expected(whole, lengths)
+            counts, statistics = self._joint(parameters).expected(whole, lengths, *known)
             starts, moves = (
                 summed_by_chain(table, self.sizes) for table in (counts.start, counts.transitions)
             )
@@ -183,8 +188,3 @@ class CoupledHiddenMarkovModel(ParallelChainModel):
         parts = self.parameters.emission.parts  # type: ignore[attr-defined]
         ends = np.cumsum([part.features for part in parts.values()])[:-1]
         return dict(zip(parts, np.split(rows, ends, axis=1), strict=True))
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the settings by name."""
-        names = ("states", "emission", "covariance", "components", "order", "floor")
-        return {n: getattr(self, n) for n in (*names, "pseudo_counts", "random_state")}

@@ -16,15 +16,33 @@ from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.exact.chain.pieces import Steps, padded
+from mmgraph.inference.model_settings import seeded
 from mmgraph.inference.posterior import Moments
 from mmgraph.inference.samples import Samples
 from mmgraph.inference.sequence_model import SequenceModel, SequencePosterior, check_exact
+from mmgraph.learning.dynamic.sequences import SequenceRows
 
 ROWS = "rows"
 """What evidence calls the sequences of a model that has no modalities."""
 
 
-class FaceAnswers(SequenceModel):
+class RowModel(SequenceModel):
+    """A model of sequences of rows."""
+
+    @abstractmethod
+    def _read(self, sequences: object) -> SequenceRows:
+        """Read sequences, modalities side by side."""
+
+    @abstractmethod
+    def log_likelihood(self, sequences: object) -> Any:
+        """Return log P of each sequence, ``(sequences,)``; a number for one sequence."""
+
+    def score(self, sequences: object, y: object = None) -> float:
+        """Return the mean log-likelihood of a step."""
+        return float(np.sum(self.log_likelihood(sequences))) / sum(self._read(sequences).lengths)
+
+
+class FaceAnswers(RowModel):
     """A model that answers by ``posterior``, ``predict``, ``log_likelihood`` and ``sample_paths``.
 
     Evidence is a mapping of modality to sequences, of ``"rows"`` to them where there are no
@@ -32,6 +50,11 @@ class FaceAnswers(SequenceModel):
     """
 
     question_options: ClassVar[Mapping[str, tuple[str, ...]]] = {"sample": ("length",)}
+    random_state: int | None
+
+    def _generator(self, random_state: int | None) -> np.random.Generator:
+        """What draws: by the model's own seed where a call has none."""
+        return seeded(self.random_state if random_state is None else random_state)
 
     @abstractmethod
     def _hidden(self) -> dict[str, Variable]:
@@ -96,7 +119,7 @@ class FaceAnswers(SequenceModel):
     def _smoothed_sequences(self, sequences: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
         """The posterior of every sequence, and the log-likelihoods."""
         found: Any = self.posterior(sequences, **options)  # type: ignore[attr-defined]
-        return found, self.log_likelihood(sequences)  # type: ignore[attr-defined]
+        return found, self.log_likelihood(sequences)
 
     def answer_map_query(
         self, evidence: object, variables: Sequence[str] | None, method: str, **options: Any
@@ -185,7 +208,7 @@ class FaceAnswers(SequenceModel):
     ) -> Float[Tensor, " rows"]:
         """As :func:`mmgraph.log_partition`."""
         check_exact(getattr(self, "exact", True), "log_likelihood gives a lower bound")
-        totals = self.log_likelihood(self._sequences(evidence))  # type: ignore[attr-defined]
+        totals = self.log_likelihood(self._sequences(evidence))
         return torch.from_numpy(np.atleast_1d(totals))
 
 

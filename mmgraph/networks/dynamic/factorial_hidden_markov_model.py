@@ -7,22 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from mmgraph.graph.errors import LearningError, check_choice
 from mmgraph.inference.exact.chain.factorial_chain import FactorialChain
-from mmgraph.inference.exact.chain.path_samples import sample_paths
 from mmgraph.inference.mean_field.factorial_chains import FactoredPosterior, factorial_mean_field
 from mmgraph.learning.dynamic.climbing import Ascent
 from mmgraph.learning.dynamic.emissions.additive_gaussian import AdditiveGaussianEmission
 from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics, add_statistics
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
-from mmgraph.learning.dynamic.parallel_chains import ParallelChains, summed_by_chain
+from mmgraph.learning.dynamic.parallel_chains import ParallelChains, joint_labels, summed_by_chain
 from mmgraph.learning.dynamic.sequences import SequenceRows, read_sequences
 from mmgraph.networks.dynamic.filters.factored_filter import FactoredFilter
 from mmgraph.networks.dynamic.filters.joint_filter import JointFilter
 from mmgraph.networks.dynamic.parallel_chain_model import (
     Decoded,
+    Labels,
     ParallelChainModel,
     Smoothed,
 )
@@ -52,7 +51,7 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
         The least variance that is learned, as a part of that of all rows.
     pseudo_counts : float
         Added to the counts of starts and transitions that are possible (MAP).
-    random_state : int
+    random_state : int or None
         The seed of first values and draws. EM finds nearby optima: give ``fit`` restarts.
 
     References
@@ -68,7 +67,7 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
         inference: str = "auto",
         floor: float = 1e-3,
         pseudo_counts: float = 0.0,
-        random_state: int = 0,
+        random_state: int | None = 0,
     ) -> None:
         check_choice("emission", emission, ("gaussian",), LearningError)
         check_choice("inference", inference, INFERENCES, LearningError)
@@ -99,11 +98,11 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
     def _joint(self, parameters: ParallelChains) -> FactorialChain:
         return FactorialChain(parameters.joint_start, parameters.transitions)
 
-    def _read(self, sequences: object, emission: Emission | None) -> SequenceRows:
+    def _read_rows(self, sequences: object, emission: Emission | None) -> SequenceRows:
         return read_sequences(sequences, None if emission is None else emission.features)
 
     def _initial_emission(
-        self, sequences: Any, read: SequenceRows, generator: np.random.Generator
+        self, sequences: Any, read: SequenceRows, generator: np.random.Generator, labels: Labels
     ) -> AdditiveGaussianEmission:
         return AdditiveGaussianEmission.initial(
             np.concatenate(read.parts), self.sizes, generator, self.covariance, self.floor
@@ -171,18 +170,26 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
         self, rows: list[np.ndarray], count: int, generator: np.random.Generator
     ) -> Iterator[Sequence[np.ndarray]]:
         parameters = self.parameters
-        draws = torch.Generator().manual_seed(int(generator.integers(2**62)))
-        for part in rows:
+        for number, part in enumerate(rows):
+            name = f"sequence {number}"
             if self.exact:
                 densities = parameters.emission.log_densities(part)
-                paths = sample_paths(self._joint(parameters), densities, count, draws)
+                paths = self._joint(parameters).sample_paths(densities, count, generator, name)
                 yield np.unravel_index(paths, self.sizes)
                 continue
             fields = self._approximate(parameters, part).fields
             chains = zip(_apart(parameters), fields, strict=True)
-            yield [sample_paths(chain, field, count, draws) for chain, field in chains]
+            yield [chain.sample_paths(field, count, generator, name) for chain, field in chains]
 
-    def _ascent(self, rows: list[np.ndarray]) -> Callable[[ParallelChains], Ascent[ParallelChains]]:
+    def _ascent(
+        self, rows: list[np.ndarray], labels: Labels
+    ) -> Callable[[ParallelChains], Ascent[ParallelChains]]:
+        if labels is not None and not self.exact:
+            raise LearningError(f"{self.method} takes no labels; inference='exact' does")
+        own, allowed = [], np.ones((1, 1), bool)
+        if labels is not None:
+            places, allowed = joint_labels(labels, self.sizes)
+            own = np.split(places, np.cumsum([len(part) for part in rows])[:-1])
         # Mean field goes on from where it was, so that the bound does not fall between iterations.
         before: dict[int, list[np.ndarray]] = {}
 
@@ -194,6 +201,8 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
             for number, part in enumerate(rows):
                 if joint is not None:
                     densities = emission.log_densities(part)
+                    if own:
+                        densities = np.where(allowed[own[number]], densities, -np.inf)
                     weights, counts, value = joint.smoothed(densities, f"sequence {number}")
                     marginals = summed_by_chain(weights, self.sizes)
                     statistics = emission.statistics(part, weights)
@@ -229,11 +238,6 @@ class FactorialHiddenMarkovModel(ParallelChainModel):
         else:
             made = FactoredFilter(parameters, list(self.chains))
         return made if state is None else made.load(state)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the settings by name."""
-        names = ("states", "emission", "covariance", "inference", "floor", "pseudo_counts")
-        return {name: getattr(self, name) for name in (*names, "random_state")}
 
 
 def _additive(parameters: ParallelChains) -> AdditiveGaussianEmission:

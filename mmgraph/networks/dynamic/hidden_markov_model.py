@@ -17,6 +17,7 @@ from mmgraph.graph.errors import (
     warn_caller,
 )
 from mmgraph.graph.variable import Variable
+from mmgraph.inference.model_settings import seeded
 from mmgraph.learning.conditionals.em_records import EMReport
 from mmgraph.learning.dynamic.climbing import ClimbOptions, Progress, climb
 from mmgraph.learning.dynamic.emissions.choice import EmissionChoice, EmissionSpec
@@ -56,8 +57,8 @@ class HiddenMarkovModel(ScannedChain):
         The least variance that is learned, as a part of that of all rows.
     pseudo_counts : float
         Added to the counts of starts, transitions and categories that are possible (MAP).
-    random_state : int
-        The seed of first values and draws.
+    random_state : int or None
+        The seed of first values and draws: the same draw at each call; of None another.
 
     Attributes
     ----------
@@ -84,7 +85,7 @@ class HiddenMarkovModel(ScannedChain):
         order: int = 1,
         floor: float = 1e-3,
         pseudo_counts: float = 0.0,
-        random_state: int = 0,
+        random_state: int | None = 0,
     ) -> None:
         given: Any = states
         self.labels = Variable("state", given).labels
@@ -279,7 +280,7 @@ class HiddenMarkovModel(ScannedChain):
     ) -> HiddenChain:
         """First values of a restart; a topology that was set is kept."""
         count = len(self.labels)
-        generator = np.random.default_rng([self.random_state, restart])
+        generator = seeded(self.random_state, restart)
         emission = self._choice.first(sequences, read, count, generator, codes)
         start, transition = np.full(count, 1 / count), 0.9 * np.eye(count) + 0.1 / count
         if self._set is not None:
@@ -308,11 +309,14 @@ class HiddenMarkovModel(ScannedChain):
         return made if state is None else made.load(state)
 
     def sample(self, length: int, random_state: int | None = None) -> tuple[Any, np.ndarray]:
-        """Return a drawn sequence, as it would be given, and the labels of its states."""
+        """Return a drawn sequence, as it would be given, and the labels of its states.
+
+        Without a ``random_state`` of its own a call draws by that of the model, of which an int
+        gives the same draw each time.
+        """
         if length < 1:
             raise LearningError(f"a sequence has at least one step, not {length}")
-        seed = self.random_state if random_state is None else random_state
-        generator = np.random.default_rng(seed)
+        generator = self._generator(random_state)
         start, transition, emission = self.parameters
         uniform = generator.random(length)
         path = np.empty(length, np.int64)
@@ -354,33 +358,9 @@ class HiddenMarkovModel(ScannedChain):
 
     _chain_of: ClassVar[Callable[..., HiddenChain]] = staticmethod(hidden_chain)
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the settings by name."""
-        return {name: getattr(self, name) for name in _SETTINGS}
-
-    def set_params(self, **settings: Any) -> Self:
-        """Change settings, and forget what was learned."""
-        for name in settings:
-            if name not in _SETTINGS:
-                raise LearningError(f"a hidden Markov model has no setting {name!r}")
-        self.__init__(**{**self.get_params(), **settings})  # type: ignore[misc]
-        return self
-
     def __repr__(self) -> str:
         fitted = "" if self._parameters is not None else ", without parameters"
         return f"HiddenMarkovModel({len(self.labels)} states, {self.emission!r:.60}{fitted})"
-
-
-_SETTINGS = (
-    "states",
-    "emission",
-    "covariance",
-    "components",
-    "order",
-    "floor",
-    "pseudo_counts",
-    "random_state",
-)
 
 
 def emission_of(parameters: HiddenChain) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import LearningError, check_choice
+from mmgraph.graph.errors import LearningError
 from mmgraph.learning.dynamic.durations import Durations, count_segments
 from mmgraph.learning.dynamic.emissions.choice import EmissionSpec
 from mmgraph.learning.dynamic.emissions.emission import Emission
@@ -42,7 +42,7 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
         negative binomial one learned from labels. By default 1 where labels are given, else 0.
     left_censored, right_censored : bool
         Whether the first segment may have begun before its sequence, and the last may go on after.
-    random_state : int
+    random_state : int or None
     **settings
         Others of :class:`HiddenMarkovModel`: ``covariance``, ``components``, ``order``, ``floor``,
         ``pseudo_counts``.
@@ -63,7 +63,7 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
         smoothing: float | None = None,
         left_censored: bool = False,
         right_censored: bool = True,
-        random_state: int = 0,
+        random_state: int | None = 0,
         **settings: Any,
     ) -> None:
         super().__init__(states, emission, random_state=random_state, **settings)
@@ -188,12 +188,10 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
         return made if state is None else made.load(state)
 
     def sample(self, length: int, random_state: int | None = None) -> tuple[Any, np.ndarray]:
-        """Return a drawn sequence, as it would be given, and the labels of its states."""
+        """As :meth:`HiddenMarkovModel.sample`."""
         if length < 1:
             raise LearningError(f"a sequence has at least one step, not {length}")
-        generator = np.random.default_rng(
-            self.random_state if random_state is None else random_state
-        )
+        generator = self._generator(random_state)
         parameters = self.parameters
         states = np.arange(len(self.labels))
         rests = parameters.chain.rests() if self.left_censored else None
@@ -214,19 +212,6 @@ class HiddenSemiMarkovModel(HiddenMarkovModel):
         return document, arrays
 
     _chain_of: ClassVar[Callable[..., Any]] = staticmethod(segment_chain)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the settings by name."""
-        names = ("durations", "longest", "smoothing", "left_censored", "right_censored")
-        return super().get_params(deep) | {name: getattr(self, name) for name in names}
-
-    def set_params(self, **settings: Any) -> Self:
-        """Change settings, and forget what was learned."""
-        known = self.get_params()
-        for name in settings:
-            check_choice("setting", name, known, LearningError)
-        self.__init__(**{**known, **settings})  # type: ignore[misc]
-        return self
 
     def __repr__(self) -> str:
         return super().__repr__().replace("HiddenMarkovModel", "HiddenSemiMarkovModel")

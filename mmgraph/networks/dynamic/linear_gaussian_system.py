@@ -13,8 +13,6 @@ from jaxtyping import Float64
 from mmgraph.graph.errors import (
     ConvergenceWarning,
     EvidenceError,
-    LearningError,
-    check_choice,
     warn_caller,
 )
 from mmgraph.inference.exact.chain.pieces import check_lag
@@ -22,7 +20,7 @@ from mmgraph.inference.gaussian.state_space.parameters import SystemParameters, 
 from mmgraph.inference.gaussian.state_space.passes import passes
 from mmgraph.learning.conditionals.em_records import EMReport
 from mmgraph.learning.dynamic.climbing import ClimbOptions, Progress, climb
-from mmgraph.learning.dynamic.linear_gaussian import ascend, first_values
+from mmgraph.learning.dynamic.linear_gaussian import SystemLearning, ascend, first_values
 from mmgraph.learning.dynamic.sequences import SequenceRows, read_sequences
 from mmgraph.learning.kept_steps import digest
 from mmgraph.networks.dynamic.filters.linear_step_filter import LinearStepFilter
@@ -102,8 +100,7 @@ class LinearGaussianSystem(SystemAnswers):
         transition_offset: object = None,
         observation_offset: object = None,
     ) -> None:
-        given = {name: value for name, value in locals().items() if name != "self"}
-        self.system = SystemParameters.checked(given)
+        self.system = SystemParameters.checked(self.get_params())
         self.fit_report: EMReport | None = None
 
     @classmethod
@@ -187,6 +184,10 @@ class LinearGaussianSystem(SystemAnswers):
         answers = smooth_in_parallel(self.system, read.parts, device)
         return read.answer([GaussianStates(*answer) for answer in answers])
 
+    def posterior(self, sequences: object, lag: int | None = None) -> Any:
+        """Return :meth:`smooth`, or given rows up to ``lag`` steps later :meth:`filter`."""
+        return self.smooth(sequences) if lag is None else self.filter(sequences, lag)
+
     def filter(
         self, sequences: object = None, lag: int = 0, state: Path | str | None = None
     ) -> Any:
@@ -246,12 +247,14 @@ class LinearGaussianSystem(SystemAnswers):
             )
         return read.answer(answers)
 
+    forecast = predict
+
     def sample(
-        self, length: int, draws: int = 1, random_state: int = 0
+        self, length: int, draws: int = 1, random_state: int | None = 0
     ) -> tuple[
         Float64[np.ndarray, "draws length features"], Float64[np.ndarray, "draws length states"]
     ]:
-        """Return drawn sequences and their states."""
+        """Return drawn sequences and their states: the same of a seed, of None others."""
         if length < 1 or draws < 1:
             raise EvidenceError(f"{draws} sequences of {length} steps cannot be drawn")
         system, generator = self.system, np.random.default_rng(random_state)
@@ -267,7 +270,7 @@ class LinearGaussianSystem(SystemAnswers):
         return paths @ system.observation.T + system.observation_offset + error, paths
 
     def sample_states(
-        self, rows: object, draws: int = 1, random_state: int = 0
+        self, rows: object, draws: int = 1, random_state: int | None = 0
     ) -> Float64[np.ndarray, "draws steps states"]:
         """Return paths of states drawn given the rows of a sequence.
 
@@ -327,28 +330,15 @@ class LinearGaussianSystem(SystemAnswers):
         LearningError
             If there is no parameter of a name.
         """
-        names = SystemParameters._fields
-        diagonal = [diagonal] if isinstance(diagonal, str) else list(diagonal)
-        if learn is None:
-            learn = [n for n in names if not n.endswith("offset")]
-        learn = [learn] if isinstance(learn, str) else list(learn)
-        for name in learn:
-            check_choice("parameter", name, names, LearningError)
-        for name in diagonal:
-            covariances = [n for n in names if n.endswith("covariance")]
-            check_choice("covariance", name, covariances, LearningError)
         read = self._read(sequences)
         rows = np.concatenate(read.parts)
-        if np.isnan(rows).all():
-            raise LearningError("there is nothing to learn from: every cell is missing")
-        least = floor * (float(np.nanmean((rows - np.nanmean(rows)) ** 2)) or 1.0)
-        settings = repr([learn, sorted(diagonal), floor])
+        what = SystemLearning.checked(learn, diagonal, floor, rows)
         options = ClimbOptions(
             iterations,
             tolerance,
             checkpoint=checkpoint,
             belongs_to={
-                "settings": settings,
+                "settings": repr([what.learn, what.diagonal, floor]),
                 "data": digest(read.lengths, [rows]),
                 "first values": digest([], self.system),
             },
@@ -356,16 +346,14 @@ class LinearGaussianSystem(SystemAnswers):
         )
         self.system, self.fit_report = climb(
             lambda restart: self.system,
-            lambda system: ascend(system, read.parts, learn, diagonal, least),
+            lambda system: ascend(system, read.parts, what),
             options,
             SystemParameters._asdict,
             lambda arrays: SystemParameters(**arrays),
             len(rows),
         )
-        for name in learn:
-            array = getattr(self.system, name)
-            if name.endswith("covariance") and np.linalg.eigvalsh(array)[0] < 2 * least:
-                warn_caller(f"{name} is at the floor of its eigenvalues", ConvergenceWarning)
+        for name in what.at_floor(self.system):
+            warn_caller(f"{name} is at the floor of its eigenvalues", ConvergenceWarning)
         return self
 
     def __repr__(self) -> str:

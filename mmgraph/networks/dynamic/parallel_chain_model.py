@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from abc import abstractmethod
@@ -18,16 +19,17 @@ from mmgraph.graph.errors import (
     GraphError,
     LearningError,
     NotFittedError,
-    check_choice,
+    ZeroProbabilityError,
     warn_caller,
 )
 from mmgraph.graph.variable import Variable
+from mmgraph.inference.model_settings import seeded
 from mmgraph.learning.conditionals.em_records import EMReport
 from mmgraph.learning.dynamic.climbing import ClimbOptions, Progress, climb
 from mmgraph.learning.dynamic.emissions.emission import Emission
-from mmgraph.learning.dynamic.hidden_chain import distribution
-from mmgraph.learning.dynamic.parallel_chains import ParallelChains, parallel_chains
-from mmgraph.learning.dynamic.sequences import SequenceRows
+from mmgraph.learning.dynamic.parallel_chains import ParallelChains, chain_tables, parallel_chains
+from mmgraph.learning.dynamic.parallel_chains import read_chain_labels as read_labels
+from mmgraph.learning.dynamic.sequences import SequenceRows, check_ahead
 from mmgraph.learning.kept_steps import digest
 from mmgraph.networks.dynamic.chain_marginals import ChainMarginals
 from mmgraph.networks.dynamic.face_answers import FaceAnswers
@@ -37,6 +39,9 @@ LEAST_VISITS = 1e-3
 
 Smoothed = tuple[list[Float64[np.ndarray, "length states"]], float]
 """Of a sequence, the marginals of each chain, and the log-likelihood or its bound."""
+
+Labels = Int64[np.ndarray, "steps chains"] | None
+"""States that are known of each chain; -1 where one is not."""
 
 Decoded = tuple[Sequence[Int64[np.ndarray, " length"]], float]
 """Of a sequence, the states of each chain on a path, and its log-probability with the rows."""
@@ -55,7 +60,7 @@ class ParallelChainModel(FaceAnswers):
 
     fit_report: EMReport | None = None
     pseudo_counts: float
-    random_state: int
+    random_state: int | None
 
     def _declare(self, chains: Mapping[str, int]) -> None:
         named = isinstance(chains, Mapping) and chains
@@ -92,12 +97,15 @@ class ParallelChainModel(FaceAnswers):
         return True
 
     @abstractmethod
-    def _read(self, sequences: object, emission: Emission | None) -> SequenceRows:
+    def _read_rows(self, sequences: object, emission: Emission | None) -> SequenceRows:
         """Read sequences, modalities side by side; of the features of an emission, if any."""
+
+    def _read(self, sequences: object) -> SequenceRows:
+        return self._read_rows(sequences, self.parameters.emission)
 
     @abstractmethod
     def _initial_emission(
-        self, sequences: Any, read: SequenceRows, generator: np.random.Generator
+        self, sequences: Any, read: SequenceRows, generator: np.random.Generator, labels: Labels
     ) -> Emission:
         """First values of the emission for EM, from sequences as given and as read."""
 
@@ -120,13 +128,15 @@ class ParallelChainModel(FaceAnswers):
         """Drawn paths of prepared sequences, of each chain."""
 
     @abstractmethod
-    def _ascent(self, rows: list[np.ndarray]) -> Any:
+    def _ascent(self, rows: list[np.ndarray], labels: Labels) -> Any:
         """What an iteration of EM does with parameters; see :func:`climb`."""
 
-    def _first(self, sequences: object, read: SequenceRows, restart: int) -> ParallelChains:
+    def _first(
+        self, sequences: object, read: SequenceRows, restart: int, labels: Labels
+    ) -> ParallelChains:
         """First values: chains that mostly stay as they are."""
-        generator = np.random.default_rng([self.random_state, restart])
-        emission = self._initial_emission(sequences, read, generator)
+        generator = seeded(self.random_state, restart)
+        emission = self._initial_emission(sequences, read, generator, labels)
         starts = tuple(np.full(states, 1 / states) for states in self.sizes)
         transitions = tuple(0.1 / table.shape[1] + 0.9 * table for table in self._steady())
         return ParallelChains(starts, transitions, emission)
@@ -134,6 +144,7 @@ class ParallelChainModel(FaceAnswers):
     def fit(
         self,
         sequences: object,
+        labels: Mapping[str, object] | None = None,
         *,
         start: str = "data",
         iterations: int = 100,
@@ -147,6 +158,8 @@ class ParallelChainModel(FaceAnswers):
         Parameters
         ----------
         sequences : sequences
+        labels : mapping of chain to sequence of array-like, optional
+            The states of a chain's steps that are known; None, NaN or -1 where one is not.
         start : {"data", "current"}
             First values by the data, or the present ones.
         iterations, tolerance, restarts, checkpoint, progress
@@ -161,7 +174,7 @@ class ParallelChainModel(FaceAnswers):
         Raises
         ------
         EvidenceError, LearningError
-            If sequences and settings do not fit together.
+            If sequences, labels and settings do not fit together.
         ZeroProbabilityError
             If a sequence is impossible under the first values: which one.
         """
@@ -169,21 +182,23 @@ class ParallelChainModel(FaceAnswers):
             raise LearningError(f"start is 'data' or 'current', not {start!r}")
         options = ClimbOptions(iterations, tolerance, restarts if start == "data" else 1)
         known = self.parameters.emission if start == "current" else None
-        read = self._read(sequences, known)
-        first = [self.parameters if start == "current" else self._first(sequences, read, i)
+        read = self._read_rows(sequences, known)
+        codes = None if labels is None else read_labels(labels, read.lengths, self.chains)
+        first = [self.parameters if start == "current" else self._first(sequences, read, i, codes)
                  for i in range(options.restarts)]  # fmt: skip
         rows = [first[0].emission.prepared(part) for part in read.parts]
         settings = {n: v for n, v in self.get_params().items() if n != "emission"}
         belongs_to = {
             "settings": repr(settings),
             "data": digest(read.lengths, rows),
+            "labels": digest(codes is not None, [] if codes is None else [codes]),
             "first values": digest(first[0].settings(), first[0].arrays().values()),
         }
         options = dataclasses.replace(
             options, checkpoint=checkpoint, belongs_to=belongs_to, progress=progress
         )
         fitted, self.fit_report = climb(
-            first.__getitem__, self._ascent(rows), options, ParallelChains.arrays,
+            first.__getitem__, self._ascent(rows, codes), options, ParallelChains.arrays,
             first[0].restored, sum(read.lengths),
         )  # fmt: skip
         self._parameters = fitted
@@ -240,35 +255,34 @@ class ParallelChainModel(FaceAnswers):
                 f"the emission is of {made.states} joint states, the model of {self.joint_states}"
             )
         before, steady = self._parameters, self._steady()
-        starts = self._tables("start", start, before and before.starts, [t[0] for t in steady])
-        moves = self._tables("transition", transition, before and before.transitions, steady)
+        first, like = self._named([table[0] for table in steady]), self._named(steady)
+        starts = chain_tables("start", start, before and before.starts, first)
+        moves = chain_tables("transition", transition, before and before.transitions, like)
         self._parameters = ParallelChains(starts, moves, made)
         return self
-
-    def _tables(self, what: str, given: Any, before: Any, like: list[np.ndarray]) -> Any:
-        """Of each chain the distributions given, or those before, or equal ones."""
-        found = []
-        for name in given or ():
-            check_choice("chain", name, self.chains, LearningError)
-        for m, (name, shaped) in enumerate(zip(self.chains, like, strict=True)):
-            table: object = before[m] if before else np.full(shaped.shape, 1 / shaped.shape[-1])
-            if name in (given or ()):
-                array = np.asarray(given[name], np.float64)
-                table = array.reshape(shaped.shape) if array.size == shaped.size else array
-            found.append(distribution(table, shaped.shape, f"{what} of chain '{name}'"))
-        return tuple(found)
 
     @abstractmethod
     def _made_emission(self, arrays: Mapping[str, Any]) -> Emission | None:
         """The emission that arrays describe, or None if there are none."""
 
     def _prepared(self, sequences: object) -> tuple[SequenceRows, list[np.ndarray]]:
-        emission = self.parameters.emission
-        read = self._read(sequences, emission)
-        return read, [emission.prepared(part) for part in read.parts]
+        read = self._read(sequences)
+        return read, [self.parameters.emission.prepared(part) for part in read.parts]
 
     def log_likelihood(self, sequences: object) -> Any:
-        """Return log P of each sequence, ``(sequences,)``; lower bounds unless :attr:`exact`.
+        """Return log P of each sequence, ``(sequences,)``; ``-inf`` of impossible ones.
+
+        These are lower bounds unless :attr:`exact`.
+        """
+        read, rows = self._prepared(sequences)
+        totals = np.full(len(rows), -np.inf)
+        for number, part in enumerate(rows):
+            with contextlib.suppress(ZeroProbabilityError):
+                ((_, totals[number]),) = self._smoothed([part])
+        return float(totals[0]) if read.single else totals
+
+    def posterior(self, sequences: object) -> Any:
+        """Return of each sequence the :class:`ChainMarginals`.
 
         Raises
         ------
@@ -276,21 +290,32 @@ class ParallelChainModel(FaceAnswers):
             If a sequence is impossible: which one.
         """
         read, rows = self._prepared(sequences)
-        totals = np.array([total for _, total in self._smoothed(rows)])
-        return float(totals[0]) if read.single else totals
+        return read.answer(self._marginals(rows))
 
-    def posterior(self, sequences: object) -> Any:
-        """Return of each sequence the :class:`ChainMarginals`; raises as :meth:`log_likelihood`."""
-        read, rows = self._prepared(sequences)
+    def forecast(self, sequences: object, steps: int = 1) -> Any:
+        """Return the :class:`ChainMarginals` of the steps after each sequence, ``(steps, states)``.
+
+        Raises as :meth:`posterior`.
+        """
+        check_ahead(steps)
+        read, emission = self._read(sequences), self.parameters.emission
+        ahead = np.full((steps, emission.features), np.nan)
+        rows = [emission.prepared(np.concatenate([part, ahead])) for part in read.parts]
+        return read.answer(self._marginals(rows, steps))
+
+    def _marginals(self, rows: list[np.ndarray], last: int = 0) -> list[ChainMarginals]:
+        """Those of all steps, or of the last ones."""
         how = self.method, self.exact
-        smoothed = self._smoothed(rows)
-        return read.answer([ChainMarginals(self._named(m), *how, x) for m, x in smoothed])
+        return [
+            ChainMarginals(self._named([part[-last:] for part in parts]), *how, total)
+            for parts, total in self._smoothed(rows)
+        ]
 
     def predict(self, sequences: object) -> Any:
         """Return of each sequence the states on its most probable path, by chain.
 
         Of structured mean field they are each chain's best path where the others stand at their
-        means. Raises as :meth:`log_likelihood`.
+        means. Raises as :meth:`posterior`.
         """
         read, rows = self._prepared(sequences)
         return read.answer([self._named(path) for path, _ in self._decoded(rows)])
@@ -299,11 +324,10 @@ class ParallelChainModel(FaceAnswers):
         """Return of each sequence paths drawn given it, ``(count, length)``, by chain.
 
         Of structured mean field they are drawn from the product of chains that it finds. Raises as
-        :meth:`log_likelihood`.
+        :meth:`posterior`.
         """
         read, rows = self._prepared(sequences)
-        seed = self.random_state if random_state is None else random_state
-        drawn = self._drawn(rows, count, np.random.default_rng(seed))
+        drawn = self._drawn(rows, count, self._generator(random_state))
         return read.answer([self._named(paths) for paths in drawn])
 
     def _named(self, parts: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
@@ -327,11 +351,10 @@ class ParallelChainModel(FaceAnswers):
         return [self._named(paths) for paths in self._drawn(rows, draws, generator)]
 
     def sample(self, length: int, random_state: int | None = None) -> tuple[Any, dict[str, Any]]:
-        """Return a drawn sequence, as sequences are given, and the states of each chain."""
+        """As :meth:`HiddenMarkovModel.sample`, with the states of each chain."""
         if length < 1:
             raise LearningError(f"a sequence has at least one step, not {length}")
-        seed = random_state if random_state is not None else self.random_state
-        generator = np.random.default_rng(seed)
+        generator = self._generator(random_state)
         starts, transitions, emission = self.parameters
         uniform = generator.random((length, len(starts)))
         path = np.empty((length, len(starts)), np.int64)
@@ -368,18 +391,6 @@ class ParallelChainModel(FaceAnswers):
     def _emission_kinds(self) -> Any:
         """The setting ``emission`` as JSON values."""
         return "gaussian"
-
-    @abstractmethod
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the settings by name."""
-
-    def set_params(self, **settings: Any) -> Self:
-        """Change settings, and forget what was learned."""
-        known = self.get_params()
-        for name in settings:
-            check_choice("setting", name, known, LearningError)
-        type(self).__init__(self, **{**known, **settings})
-        return self
 
     def __repr__(self) -> str:
         fitted = "" if self._parameters is not None else ", without parameters"

@@ -17,13 +17,13 @@ from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.exact.chain.pieces import Steps, padded
 from mmgraph.inference.posterior import Moments
 from mmgraph.inference.samples import Samples
-from mmgraph.inference.sequence_model import SequenceModel, SequencePosterior, check_exact
-from mmgraph.networks.dynamic.face_answers import ROWS, rows_of_evidence
+from mmgraph.inference.sequence_model import SequencePosterior, check_exact
+from mmgraph.networks.dynamic.face_answers import ROWS, RowModel, rows_of_evidence
 
 STATE, REGIME = "state", "regime"
 
 
-class SystemAnswers(SequenceModel):
+class SystemAnswers(RowModel):
     """Answers of a system that has ``smooth`` and ``log_likelihood``.
 
     Evidence is ``{"rows": sequences}``; of the hidden variables ``"state"`` has means and
@@ -76,6 +76,11 @@ class SystemAnswers(SequenceModel):
         self, evidence: object, variables: Sequence[str] | None, method: str, **options: Any
     ) -> Assignment:
         """Refuse: of a linear Gaussian system the means of :func:`mmgraph.query` are that path."""
+        if self.regimes:
+            raise MmgraphError(
+                "the best path of a switching linear system is not found: `predict` gives the "
+                "likeliest regime of each step, and `query` regimes and states"
+            )
         raise MmgraphError(
             "the most probable states of a linear Gaussian system are the means that query gives"
         )

@@ -159,3 +159,37 @@ def test_a_checkpoint_belongs_to_its_first_values(tmp_path):
     assert model(-1.0).fit(rows, **settings).fit_report.objectives == whole
     with pytest.raises(FormatError, match="the first values differ"):
         model(-2.0).fit(rows, **settings)
+
+
+def test_forecasts_follow_the_joint_states():
+    model = drawn_model(1)
+    rows = drawn_rows(model, 1)
+    joint = query(model, rows, ["sound"]).marginal("sound")[0, -1]
+    ahead = model.forecast(rows, 2)
+    np.testing.assert_allclose(model.posterior(rows)["sound"][-1], joint)
+    longer = {n: np.concatenate([r, np.full((2, r.shape[1]), np.nan)]) for n, r in rows.items()}
+    np.testing.assert_allclose(ahead["sight"], model.posterior(longer)["sight"][-2:], atol=1e-12)
+    before = model.filter()
+    for t in range(4):
+        before.step({n: r[t] for n, r in rows.items()})
+    np.testing.assert_allclose(ahead["sight"][1], before.predict(2)["sight"], atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::mmgraph.graph.errors.ConvergenceWarning")
+def test_labels_of_a_chain_are_counted_and_others_are_found():
+    model = drawn_model(2)
+    pairs = [model.sample(40, seed) for seed in range(4)]
+    rows = {n: [given[n] for given, _ in pairs] for n in SIZES}
+    sound = [paths["sound"] for _, paths in pairs]
+    half = [[None if t % 2 else int(k) for t, k in enumerate(path)] for path in sound]
+    learned = CoupledHiddenMarkovModel(SIZES).fit(rows, {"sound": sound}, iterations=30)
+    means = [np.concatenate(rows["sound"])[np.concatenate(sound) == k].mean() for k in (0, 1)]
+    np.testing.assert_allclose(learned.parameters.emission.parts["sound"].part.means[:, 0], means)
+    start = np.bincount([path[0] for path in sound], minlength=2) / 4
+    np.testing.assert_allclose(learned.parameters.starts[0], start, atol=1e-12)
+    partly = CoupledHiddenMarkovModel(SIZES).fit(rows, {"sound": half}, iterations=3)
+    assert np.isfinite(partly.score(rows))
+    with pytest.raises(LearningError, match=r"mapping of the chains \(sound, sight\)"):
+        learned.fit(rows, sound)
+    with pytest.raises(LearningError, match="'sond'; did you mean 'sound'"):
+        learned.fit(rows, {"sond": sound})

@@ -10,7 +10,13 @@ from scipy.stats import multivariate_normal
 
 from mmgraph.formats.native.native import read_native
 from mmgraph.formats.native.sequence_models import write_model
-from mmgraph.graph.errors import ConvergenceWarning, EvidenceError, LearningError, NotFittedError
+from mmgraph.graph.errors import (
+    ConvergenceWarning,
+    EvidenceError,
+    LearningError,
+    NotFittedError,
+    ZeroProbabilityError,
+)
 from mmgraph.inference.query import map_query, query
 from mmgraph.networks.dynamic.factorial_hidden_markov_model import FactorialHiddenMarkovModel
 from tests.inference.exact.chain.enumerated_paths import drawn_chains, enumerated, joint
@@ -216,3 +222,50 @@ def test_a_model_is_fitted_anew_to_rows_of_other_features():
         model.fit(rows, start="current")
     with pytest.raises(LearningError, match="restarts are at least 1"):
         model.fit(rows, restarts=0)
+
+
+@pytest.mark.filterwarnings("ignore::mmgraph.graph.errors.ConvergenceWarning")
+def test_labels_of_chains_are_taken():
+    model = drawn_model(4, (2, 2))
+    pairs = [model.sample(30, seed) for seed in range(3)]
+    sequences = [rows for rows, _ in pairs]
+    labels = {name: [paths[name] for _, paths in pairs] for name in model.chains}
+    learned = FactorialHiddenMarkovModel([2, 2]).fit(sequences, labels, iterations=5)
+    design = np.concatenate(
+        [np.eye(2)[np.concatenate(labels[name])] for name in model.chains], axis=1
+    )
+    rows = np.concatenate(sequences)
+    fitted = design @ np.linalg.lstsq(design, rows, rcond=None)[0]
+    means = design @ np.concatenate(learned.parameters.emission.contributions)
+    np.testing.assert_allclose(means, fitted, atol=1e-8)
+    FactorialHiddenMarkovModel([2, 2]).fit(sequences, {"chain1": labels["chain1"]}, iterations=2)
+    with pytest.raises(LearningError, match="structured mean field takes no labels"):
+        FactorialHiddenMarkovModel([2, 2], inference="mean field").fit(sequences, labels)
+
+
+@pytest.mark.parametrize("inference", ["exact", "mean field"])
+def test_forecasts_are_what_missing_rows_are_answered(inference):
+    model = drawn_model(5, (2, 2), inference=inference)
+    rows = drawn_rows(model, 5)
+    longer = np.concatenate([rows, np.full((2, 2), np.nan)])
+    ahead = model.forecast(rows, 2)
+    assert ahead.exact == (inference == "exact")
+    for name, marginals in model.posterior(longer).items():
+        np.testing.assert_allclose(ahead[name], marginals[-2:], atol=1e-9)
+        moved = marginals[-2] @ model.parameters.transitions[list(model.chains).index(name)]
+        np.testing.assert_allclose(ahead[name][-1], moved, atol=1e-6)
+
+
+def test_impossible_sequences_are_infinitely_unlikely(monkeypatch):
+    model = drawn_model(6, (2, 2))
+    rows = drawn_rows(model, 6)
+    emission, densities = type(model.parameters.emission), model.parameters.emission.log_densities
+    monkeypatch.setattr(
+        emission, "log_densities", lambda self, given: densities(given) - 1 / (given[:, :1] != 99)
+    )
+    with np.errstate(divide="ignore"):
+        totals = model.log_likelihood([rows, np.full((2, 2), 99.0)])
+        assert np.isfinite(totals[0])
+        assert totals[1] == -np.inf
+        with pytest.raises(ZeroProbabilityError, match="sequence 1"):
+            model.posterior([rows, np.full((2, 2), 99.0)])

@@ -197,7 +197,7 @@ def test_what_is_wrong_is_named(drawn):
         model.set_parameters(transition=np.eye(3) * 2)
     with pytest.raises(LearningError, match="no table"):
         HiddenSemiMarkovModel(2, durations="gamma").set_parameters(durations=np.eye(2))
-    with pytest.raises(LearningError, match="unknown setting 'longets'; did you mean 'longest'"):
+    with pytest.raises(LearningError, match=r"unknown setting .*'longets'; did you mean 'longest'"):
         model.set_params(longets=3)
     assert model.set_params(longest=3).longest == 3
     with pytest.raises(EvidenceError, match="a lag"):

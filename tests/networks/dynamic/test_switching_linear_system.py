@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
-from mmgraph.graph.errors import EvidenceError, GraphError
+from mmgraph.graph.errors import (
+    ConvergenceWarning,
+    EvidenceError,
+    FormatError,
+    GraphError,
+    LearningError,
+)
 from mmgraph.networks.dynamic.linear_gaussian_system import LinearGaussianSystem
 from mmgraph.networks.dynamic.switching_linear_system import SwitchingLinearSystem
 from tests.inference.gaussian.state_space.dense_systems import random_system
@@ -168,3 +174,76 @@ def test_bad_input():
     exact = LinearGaussianSystem([[1.0]], [[1.0]], [[0.0]], [[0.0]])
     with pytest.raises(GraphError, match="give its cells some noise"):
         SwitchingLinearSystem([exact], [[1.0]]).smooth(np.zeros((3, 1)))
+
+
+def two_regimes(slopes: tuple[float, float] = (0.95, -0.8)) -> SwitchingLinearSystem:
+    systems = [LinearGaussianSystem(slope, 1, 0.2, observation_covariance=0.1) for slope in slopes]
+    return SwitchingLinearSystem(systems, [[0.9, 0.1], [0.1, 0.9]])
+
+
+@pytest.mark.filterwarnings("ignore:expectation maximisation ended")
+def test_learning_by_all_paths_never_falls_and_finds_the_systems():
+    true = two_regimes()
+    sequences = [missing(true.sample(5, seed)[0], seed) for seed in range(12)]
+    model = two_regimes((0.5, -0.5)).fit(sequences, iterations=8)
+    objectives = model.fit_report.objectives
+    assert np.diff(objectives).min() > 0
+    np.testing.assert_allclose(model.log_likelihood(sequences).sum(), objectives[-1])
+    assert model.log_likelihood(sequences).sum() > true.log_likelihood(sequences).sum()
+    slopes = [s.system.transition.item() for s in model.systems]
+    np.testing.assert_allclose(slopes, [0.95, -0.8], atol=0.3)
+
+
+@pytest.mark.filterwarnings("ignore:expectation maximisation ended")
+def test_one_regime_learns_as_a_linear_system():
+    alone = LinearGaussianSystem(0.5, 1, 1, observation_covariance=1)
+    rows = missing(alone.sample(30, random_state=1)[0][0], 1)
+    both = SwitchingLinearSystem([alone], [[1.0]]).fit(
+        rows, method="gpb2", iterations=5, tolerance=0
+    )
+    alone.fit(rows, iterations=5, tolerance=0)
+    for name, array in alone.parameters().items():
+        np.testing.assert_allclose(both.parameters()[name][0], array, atol=1e-9)
+
+
+def test_learning_by_merging_returns_the_best_iteration():
+    rows = two_regimes().sample(40, 3)[0]
+    model = two_regimes((0.3, -0.3))
+    with pytest.warns(ConvergenceWarning):
+        model.fit(rows, method="imm", iterations=3, floor=0.5)
+    objectives = model.fit_report.objectives
+    assert model.log_likelihood(rows, "imm") == pytest.approx(max(objectives)) == objectives[-1]
+    with pytest.raises(EvidenceError, match="unknown method 'particles'"):
+        model.fit(rows, method="particles")
+    with pytest.raises(LearningError, match="'transitin'; did you mean 'transition'"):
+        model.fit(rows, learn="transitin")
+
+
+@pytest.mark.parametrize("method", ["gpb2", "imm"])
+def test_a_step_at_a_time_is_filtering_and_smoothing_goes_on_from_a_file(method, tmp_path):
+    system = random_switching(3, 2, 2, 1)
+    rows = missing(system.sample(6, 3)[0], 4)
+    whole, smooth = system.filter(rows, method), system.smooth(rows, method)
+    online, lagged = system.filter(method=method), system.filter(method=method, lag=5)
+    for t, row in enumerate(rows):
+        found, late = online.step(row), lagged.step(row)
+        np.testing.assert_allclose(found.probabilities, whole.probabilities[t], atol=1e-12)
+        np.testing.assert_allclose(found.mean, whole.means[t], atol=1e-12)
+        online.save(tmp_path / "state")
+        online = system.filter(method=method, state=tmp_path / "state")
+    np.testing.assert_allclose(late.covariance, smooth.covariances[0], atol=1e-12)
+    assert online.steps == 6
+    assert online.log_likelihood == pytest.approx(whole.log_likelihood)
+    with pytest.raises(FormatError, match="another model, or of another lag"):
+        system.filter(method=method, lag=1, state=tmp_path / "state")
+    with pytest.raises(EvidenceError, match="takes rows one by one"):
+        system.filter(rows, lag=1)
+
+
+def test_forecasts_are_what_missing_rows_are_answered():
+    system = random_switching(5, 2, 1, 1)
+    rows = system.sample(4, 1)[0]
+    ahead = system.forecast([rows], 2)[0]
+    longer = system.smooth(np.concatenate([rows, np.full((2, 1), np.nan)]))
+    np.testing.assert_allclose(ahead.probabilities, longer.probabilities[-2:])
+    np.testing.assert_allclose(ahead.means, longer.means[-2:], atol=1e-12)

@@ -16,7 +16,7 @@ from mmgraph.inference.exact.chain.durations_passes import (
     Rows,
     shares_of,
 )
-from mmgraph.inference.exact.chain.pieces import LogDensities, Visit, check_lag
+from mmgraph.inference.exact.chain.pieces import LogDensities, Visit, check_draws, check_lag
 
 
 class DurationChain(DurationPasses):
@@ -153,6 +153,7 @@ class DurationChain(DurationPasses):
         generator: np.random.Generator,
     ) -> list[Int64[np.ndarray, "count steps"]]:
         """Return paths of each sequence drawn from their distribution given the rows."""
+        check_draws(count)
 
         def ask(rows: Rows) -> np.ndarray:
             run = self.run_forward(rows, tails=True)

@@ -20,9 +20,12 @@ from mmgraph.inference.exact.chain.dense_kernels import (
 )
 from mmgraph.inference.exact.chain.factorial_kernels import (
     decode,
+    draw_paths,
     filter_forward,
     smooth_backward,
 )
+from mmgraph.inference.exact.chain.forward_backward import drawn_in_log_domain
+from mmgraph.inference.exact.chain.pieces import check_draws
 
 MOST_STATES = 2**16
 """Joint states that a path's two bytes a step and chain can tell apart."""
@@ -239,6 +242,35 @@ class FactorialChain:
         if score == -np.inf:
             raise ZeroProbabilityError(f"no path of states could have emitted {name}", (), ())
         return path, score
+
+    def sample_paths(
+        self,
+        log_densities: Float64[np.ndarray, "steps joint"],
+        count: int,
+        generator: np.random.Generator,
+        name: str = "the sequence",
+    ) -> Int64[np.ndarray, "count steps"]:
+        """Return independent draws of paths of joint states, given the sequence.
+
+        Filtering forwards and sampling backwards (Chib 1996, "Calculating posterior distributions
+        and modal estimates in Markov mixture models").
+
+        Raises
+        ------
+        EvidenceError
+            If ``count`` is negative.
+        ZeroProbabilityError
+            If the sequence is impossible.
+        """
+        check_draws(count)
+        filtered, _ = self.filtered(log_densities, name)
+        if self.is_raised(filtered, log_densities):
+            logs = self.log_filtered(log_densities)
+            return drawn_in_log_domain(logs, self.log_transition(), count, generator)
+        paths = np.empty((count, len(filtered)), np.int64)
+        uniforms = generator.random(paths.shape)
+        draw_paths(filtered, self.tables, self.group_sizes, uniforms, paths)
+        return paths
 
 
 def _by_chain(pairs: np.ndarray, sizes: tuple[int, ...]) -> tuple[np.ndarray, ...]:

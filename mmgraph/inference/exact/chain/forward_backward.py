@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from mmgraph.graph.errors import EvidenceError, ZeroProbabilityError
+from mmgraph.graph.errors import ZeroProbabilityError
 from mmgraph.inference.exact.chain.dense_kernels import (
     LEAST,
     add_pairs,
@@ -21,7 +21,14 @@ from mmgraph.inference.exact.chain.dense_kernels import (
     log_forward_backward,
 )
 from mmgraph.inference.exact.chain.filter_kernels import lagged_marginals
-from mmgraph.inference.exact.chain.pieces import LogDensities, Steps, Visit, check_lag, moved
+from mmgraph.inference.exact.chain.pieces import (
+    LogDensities,
+    Steps,
+    Visit,
+    check_draws,
+    check_lag,
+    moved,
+)
 
 _STORED_BYTES = 128 << 20
 """What passes may keep of all steps; beyond, only messages between pieces, which are run again."""
@@ -229,8 +236,7 @@ class Chain(NamedTuple):
         EvidenceError, ZeroProbabilityError
             If ``count`` is negative; as :meth:`smooth`.
         """
-        if count < 0:
-            raise EvidenceError(f"a number of draws is not negative, as {count} is")
+        check_draws(count)
         steps = Steps(lengths)
         run = _Pass(self, densities, steps, stored=steps.total * self.states * 16 <= _STORED_BYTES)
         try:

@@ -23,6 +23,12 @@ _CELLS = 32_768
 """About so many cells are a piece: a quarter of a megabyte."""
 
 
+def check_draws(count: int) -> None:
+    """Raise EvidenceError if fewer paths than none are to be drawn."""
+    if count < 0:
+        raise EvidenceError(f"a number of draws is not negative, as {count} is")
+
+
 def check_lag(lag: int) -> int:
     """Return a number of steps to look back; EvidenceError if it is negative, or no whole one."""
     if lag < 0 or lag != int(lag):

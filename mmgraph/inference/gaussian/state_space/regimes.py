@@ -99,8 +99,11 @@ class Regimes:
 
     def smoothed(
         self, filtered: Normals, later: Normals, regimes: Int64[np.ndarray, " densities"]
-    ) -> Normals:
-        """Return the states given all rows, from those of the next step, of these regimes."""
+    ) -> tuple[Normals, Float64[np.ndarray, "densities states states"]]:
+        """Return the states given all rows, from those of the next step, of these regimes.
+
+        Besides the covariances of the next states (rows) with these.
+        """
         move = self._p.transition[regimes]
         ahead = self.moved(filtered, regimes)
         back = (
@@ -112,7 +115,8 @@ class Regimes:
         left = np.eye(mean.shape[1]) - back @ move
         covariance = left @ filtered.covariances @ left.swapaxes(1, 2)
         inside = self._p.transition_covariance[regimes] + later.covariances
-        return Normals(mean, covariance + back @ inside @ back.swapaxes(1, 2))
+        smoothed = Normals(mean, covariance + back @ inside @ back.swapaxes(1, 2))
+        return smoothed, later.covariances @ back.swapaxes(1, 2)
 
     def overlap(
         self, filtered: Normals, later: Normals, regimes: Int64[np.ndarray, " densities"]

@@ -10,12 +10,12 @@ dynamic Bayesian networks", with proposals that know the row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from scipy.special import logsumexp
 
 from mmgraph.inference.gaussian.state_space.regimes import Normals, Regimes
@@ -66,8 +66,52 @@ class RegimeChain(NamedTuple):
 Rows = Float64[np.ndarray, "steps features"]
 
 
-def by_enumeration(chain: RegimeChain, rows: Rows, smoothing: bool) -> SwitchingStates:
-    """Return the exact answer, of all paths of regimes: a filter and a smoother for each."""
+class Move(NamedTuple):
+    """What the densities of a step lead to in the next one.
+
+    Attributes
+    ----------
+    regimes : array of shape (densities,)
+    states : Normals
+    cross : array of shape (densities, states, states)
+        Covariances of the next states (rows) with those of the step.
+    """
+
+    regimes: Int64[np.ndarray, " densities"]
+    states: Normals
+    cross: Float64[np.ndarray, "densities states states"]
+
+
+class Mixture(NamedTuple):
+    """The states of a step given all rows, as a mixture.
+
+    Attributes
+    ----------
+    step : int
+    regimes, weights : arrays of shape (densities,)
+    states : Normals
+    following : Move or None
+        Of the last step.
+    """
+
+    step: int
+    regimes: Int64[np.ndarray, " densities"]
+    weights: Float64[np.ndarray, " densities"]
+    states: Normals
+    following: Move | None
+
+
+Visit = Callable[[Mixture], None]
+Moments = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def by_enumeration(
+    chain: RegimeChain, rows: Rows, smoothing: bool, visit: Visit | None = None
+) -> SwitchingStates:
+    """Return the exact answer, of all paths of regimes: a filter and a smoother for each.
+
+    Smoothing shows every step's mixture to ``visit``, the last step first.
+    """
     count = chain.regimes.count
     last = np.arange(count)
     weights, states = chain.start, chain.regimes.start(last)
@@ -86,20 +130,115 @@ def by_enumeration(chain: RegimeChain, rows: Rows, smoothing: bool) -> Switching
     path = np.arange(len(last))
     for t in range(len(rows) - 1, -1, -1):
         regimes, filtered, likely = kept[t]
+        move = None
         if not smoothing:
             path, states, weights = np.arange(len(regimes)), filtered, likely
         elif t < len(rows) - 1:
-            after = kept[t + 1][0][path]
+            after, later = kept[t + 1][0][path], states
             path = path // count
-            states = chain.regimes.smoothed(filtered.at(path), states, after)
+            states, cross = chain.regimes.smoothed(filtered.at(path), later, after)
+            move = Move(after, later, cross)
         chances = np.exp(weights - logsumexp(weights))
+        if visit is not None:
+            visit(Mixture(t, regimes[path], chances, states, move))
         marginal = np.bincount(regimes[path], chances, count)
         answers.append((marginal, *states.mixed(chances)))
     return SwitchingStates(*_stacked(answers[::-1]), total, "enumeration", True)
 
 
+class Merged(NamedTuple):
+    """One density a regime, given the rows so far.
+
+    Attributes
+    ----------
+    likely : array of shape (regimes,)
+        Logarithms of the regimes' probabilities.
+    states : Normals
+        Given each regime.
+    """
+
+    likely: Float64[np.ndarray, " regimes"]
+    states: Normals
+
+    @classmethod
+    def first(cls, chain: RegimeChain, row: np.ndarray) -> tuple[Merged, float]:
+        """Return what the first row says, and its log-density."""
+        each = np.arange(chain.regimes.count)
+        states, density = chain.regimes.seen(chain.regimes.start(each), each, row)
+        return cls._of(chain.start + density, states)
+
+    @classmethod
+    def _of(cls, likely: np.ndarray, states: Normals) -> tuple[Merged, float]:
+        gain = float(logsumexp(likely))
+        return cls(likely - gain, states), gain
+
+    def then(self, chain: RegimeChain, row: np.ndarray, interacting: bool) -> tuple[Merged, float]:
+        """Return what the next row adds, and its log-density; see :func:`by_merging`."""
+        count = chain.regimes.count
+        each = np.arange(count)
+        joint = self.likely[:, None] + chain.transition
+        if interacting:
+            mixing = _shares(joint, 0).T
+            pooled = Normals(*(np.broadcast_to(a, (count, *a.shape)) for a in self.states))
+            states = chain.regimes.moved(pooled.mixed(mixing), each)
+            states, density = chain.regimes.seen(states, each, row)
+            return self._of(logsumexp(joint, axis=0) + density, states)
+        before, after = np.repeat(each, count), np.tile(each, count)
+        pairs = chain.regimes.moved(self.states.at(before), after)
+        pairs, density = chain.regimes.seen(pairs, after, row)
+        joint = joint + density.reshape(count, count)
+        states = _by_second(pairs, count).mixed(_shares(joint, 0).T)
+        return self._of(logsumexp(joint, axis=0), states)
+
+    def given_later(
+        self, chain: RegimeChain, chances: np.ndarray, later: Normals
+    ) -> tuple[Float64[np.ndarray, "regimes regimes"], Normals, Move]:
+        """Return the chances of pairs of this and the next regime, and the states of each.
+
+        Parameters
+        ----------
+        chances : array of shape (regimes,)
+            Of the next regime given all rows.
+        later : Normals
+            The next states given all rows and that regime.
+        """
+        count = chain.regimes.count
+        before, after = np.repeat(np.arange(count), count), np.tile(np.arange(count), count)
+        ended, led = self.states.at(before), later.at(after)
+        overlap = chain.regimes.overlap(ended, led, after).reshape(count, count)
+        joint = self.likely[:, None] + chain.transition + overlap
+        pairs, cross = chain.regimes.smoothed(ended, led, after)
+        return np.exp(_log_shares(joint, 0)) * chances, pairs, Move(after, led, cross)
+
+
+def smoothed_merged(
+    chain: RegimeChain, kept: Sequence[Merged], visit: Visit | None = None
+) -> list[Moments]:
+    """Return the moments of each step given all rows, from those given the rows so far."""
+    count = chain.regimes.count
+    answers = []
+    chances, states = np.exp(kept[-1].likely), kept[-1].states
+    for t in range(len(kept) - 1, -1, -1):
+        if t == len(kept) - 1:
+            mixture = Mixture(t, np.arange(count), chances, states, None)
+        else:
+            joint, pairs, move = kept[t].given_later(chain, chances, states)
+            chances = joint.sum(1)
+            shares = joint / np.where(chances > 0, chances, 1)[:, None]
+            states = Normals(*(a.reshape(count, count, *a.shape[1:]) for a in pairs)).mixed(shares)
+            mixture = Mixture(t, np.repeat(np.arange(count), count), joint.ravel(), pairs, move)
+        if visit is not None:
+            visit(mixture)
+        answers.append((chances, *states.mixed(chances)))
+    return answers[::-1]
+
+
 def by_merging(
-    chain: RegimeChain, rows: Rows, smoothing: bool, interacting: bool
+    chain: RegimeChain,
+    rows: Rows,
+    smoothing: bool,
+    interacting: bool,
+    visit: Visit | None = None,
 ) -> SwitchingStates:
     """Return an approximate answer: one density a regime, pairs of which are merged at each step.
 
@@ -111,50 +250,21 @@ def by_merging(
         Whether all rows are given, or those up to each step.
     interacting : bool
         Whether densities are merged before a step (IMM), not after it (GPB2).
+    visit : callable, optional
+        As of :func:`by_enumeration`.
     """
-    count = chain.regimes.count
-    each = np.arange(count)
-    before, after = np.repeat(each, count), np.tile(each, count)
-    states, density = chain.regimes.seen(chain.regimes.start(each), each, rows[0])
-    likely = chain.start + density
-    total = float(logsumexp(likely))
-    likely = likely - total
-    kept = [(likely, states)]
+    merged, total = Merged.first(chain, rows[0])
+    kept = [merged]
     for row in rows[1:]:
-        joint = likely[:, None] + chain.transition
-        if interacting:
-            mixing = _shares(joint, 0).T
-            pooled = Normals(*(np.broadcast_to(a, (count, *a.shape)) for a in states))
-            states = chain.regimes.moved(pooled.mixed(mixing), each)
-            states, density = chain.regimes.seen(states, each, row)
-            likely = logsumexp(joint, axis=0) + density
-        else:
-            pairs = chain.regimes.moved(states.at(before), after)
-            pairs, density = chain.regimes.seen(pairs, after, row)
-            joint = joint + density.reshape(count, count)
-            states = _by_second(pairs, count).mixed(_shares(joint, 0).T)
-            likely = logsumexp(joint, axis=0)
-        gain = float(logsumexp(likely))
-        likely, total = likely - gain, total + gain
-        kept.append((likely, states))
-    answers = []
-    chances = np.exp(likely)
-    for t in range(len(rows) - 1, -1, -1):
-        likely, filtered = kept[t]
-        if not smoothing:
-            chances, states = np.exp(likely), filtered
-        elif t < len(rows) - 1:
-            ended, led = filtered.at(before), states.at(after)
-            overlap = chain.regimes.overlap(ended, led, after).reshape(count, count)
-            joint = likely[:, None] + chain.transition + overlap
-            joint = np.exp(_log_shares(joint, 0)) * chances
-            pairs = chain.regimes.smoothed(ended, led, after)
-            chances = joint.sum(1)
-            shares = joint / np.where(chances > 0, chances, 1)[:, None]
-            states = Normals(*(a.reshape(count, count, *a.shape[1:]) for a in pairs)).mixed(shares)
-        answers.append((chances, *states.mixed(chances)))
-    method, exact = "imm" if interacting else "gpb2", count == 1 or len(rows) == 1
-    return SwitchingStates(*_stacked(answers[::-1]), total, method, exact)
+        merged, gain = merged.then(chain, row, interacting)
+        total += gain
+        kept.append(merged)
+    if smoothing:
+        answers = smoothed_merged(chain, kept, visit)
+    else:
+        answers = [(np.exp(m.likely), *m.states.mixed(np.exp(m.likely))) for m in kept]
+    method, exact = "imm" if interacting else "gpb2", chain.regimes.count == 1 or len(rows) == 1
+    return SwitchingStates(*_stacked(answers), total, method, exact)
 
 
 def by_particles(
@@ -202,12 +312,9 @@ def by_particles(
         answers = []
         for t in range(len(rows) - 1, -1, -1):
             if t < len(rows) - 1:
-                states = chain.regimes.smoothed(kept[t], states, paths[:, t + 1])
+                states, _ = chain.regimes.smoothed(kept[t], states, paths[:, t + 1])
             answers.insert(0, (np.bincount(paths[:, t], chances, count), *states.mixed(chances)))
     return SwitchingStates(*_stacked(answers), total, "particles", False, np.array(sizes))
-
-
-Moments = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _stacked(answers: Sequence[Moments]) -> Moments:

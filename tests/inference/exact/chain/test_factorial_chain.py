@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chisquare
 
-from mmgraph.graph.errors import GraphError, ZeroProbabilityError
+from mmgraph.graph.errors import EvidenceError, GraphError, ZeroProbabilityError
 from mmgraph.inference.exact.chain.factorial_chain import FactorialChain
 from tests.inference.exact.chain.enumerated_paths import drawn_chains, enumerated, joint
 
@@ -68,3 +69,48 @@ def test_products_of_small_transitions_and_messages_do_not_vanish(least):
     answer = chain.smoothed(log_densities)
     assert answer.log_likelihood == pytest.approx(truth.log_likelihood, rel=1e-10)
     np.testing.assert_allclose(answer.probabilities, truth.probabilities, atol=1e-9)
+
+
+@pytest.mark.parametrize(("sizes", "steps"), [((3,), 5), ((2, 2), 3), ((2, 3, 2), 2)])
+def test_frequencies_of_paths_equal_their_probabilities(sizes, steps):
+    generator = np.random.default_rng(len(sizes))
+    starts, transitions = drawn_chains(generator, sizes)
+    log_densities = generator.normal(size=(steps, np.prod(sizes)))
+    chain = FactorialChain(joint(starts), transitions)
+    truth = enumerated(joint(starts), joint(transitions), log_densities)
+    paths = chain.sample_paths(log_densities, 20_000, np.random.default_rng(1))
+    index = np.ravel_multi_index(tuple(paths.T), (int(np.prod(sizes)),) * steps)
+    observed = np.bincount(index, minlength=len(truth.paths))
+    expected = 20_000 * np.exp(truth.scores - truth.log_likelihood)
+    assert not observed[expected == 0].any()
+    often = expected >= 5
+    observed = np.append(observed[often], observed[~often].sum())
+    expected = np.append(expected[often], expected[~often].sum())
+    assert chisquare(observed[expected > 0], expected[expected > 0]).pvalue > 1e-3
+
+
+def test_a_seed_gives_the_same_paths():
+    chain = FactorialChain(np.ones(2) / 2, [np.ones((2, 2)) / 2])
+    one, two = (chain.sample_paths(np.zeros((9, 2)), 4, np.random.default_rng(3)) for _ in "ab")
+    np.testing.assert_array_equal(one, two)
+    with pytest.raises(EvidenceError, match="not negative, as -1"):
+        chain.sample_paths(np.zeros((9, 2)), -1, np.random.default_rng(3))
+
+
+def test_paths_through_states_all_but_excluded_are_as_frequent_as_probable():
+    forwards = np.array([[0.4, 0.6, 0], [0, 0.5, 0.5], [0, 0, 1]])
+    start = np.eye(6)[0]
+    tables = [forwards, np.eye(2)]
+    log_densities = np.zeros((5, 3, 2))
+    log_densities[:, 1], log_densities[1:4, 2] = -1000 + np.arange(5)[:, None], -0.5
+    log_densities[4, :2] = -np.inf
+    log_densities = log_densities.reshape(5, 6)
+    truth = enumerated(start, joint(tables), log_densities)
+    chain = FactorialChain(start, tables)
+    paths = chain.sample_paths(log_densities, 4000, np.random.default_rng(1))
+    index = np.ravel_multi_index(tuple(paths.T), (6,) * 5)
+    observed = np.bincount(index, minlength=len(truth.paths))
+    expected = 4000 * np.exp(truth.scores - truth.log_likelihood)
+    keep = expected > 0
+    assert keep.sum() == 3
+    assert chisquare(observed[keep], expected[keep], sum_check=False).pvalue > 1e-3
