@@ -87,7 +87,8 @@ def run(
         report = run_experiment(model, results, folds=folds, progress=progress)
     if as_json:
         keys = ("model", "title", "kind", "rows", "target", "classes", "folds", "seconds",
-                "results", "leaves", "chosen", "leak", "effect", "words")  # fmt: skip
+                "results", "leaves", "chosen", "leak", "effect", "words", "changepoints",
+                "events")  # fmt: skip
         print_json({key: report[key] for key in keys if key in report})
         return
     # Of a comparison, rows as they are: noise and few labels stand in its page.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,10 @@ def load_recordings(declaration: ActivitiesDeclaration) -> LabelledRecordings:
     Raises
     ------
     DatasetError
-        If the data set cannot be had, is none of labelled recordings, or lacks a person.
+        If the data set cannot be had, is none of labelled recordings, or lacks a person, a label or
+        a modality.
+    FormatError
+        If a rule names an unknown label.
     """
     from mmgraph import datasets
 
@@ -64,15 +68,26 @@ def load_recordings(declaration: ActivitiesDeclaration) -> LabelledRecordings:
     for person in asked:
         if person not in people:
             raise DatasetError(f"'{declaration.dataset}' has no person {person}")
-    for label in declaration.transitions:
-        if label not in labels:
+    names = tuple(map(str, labels))
+    events, changes = declaration.events, declaration.changepoints
+    for label in (
+        *declaration.transitions,
+        *itertools.chain(*(events.true if events else {}).values()),
+    ):
+        if label not in names:
             raise DatasetError(f"'{declaration.dataset}' has no label '{label}'")
+    for rule in events.rules() if events else ():
+        for step in getattr(rule, "steps", ()):
+            step.among(names)
+    for modality in changes.floors if changes else ():
+        if modality not in loaded.sequences:
+            raise DatasetError(f"'{declaration.dataset}' has no modality '{modality}'")
     rows = np.flatnonzero(np.isin(people, asked))
     return LabelledRecordings(
         {m: [signals[r] for r in rows] for m, signals in loaded.sequences.items()},
         [codes[r] for r in rows],
         people[rows],
-        tuple(map(str, labels)),
+        names,
         float(loaded.rate),
         whole,
     )

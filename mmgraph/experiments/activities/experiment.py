@@ -12,14 +12,19 @@ import numpy as np
 from jaxtyping import Int64
 
 from mmgraph.data.splits import Fold
+from mmgraph.experiments.activities import changes, events
+from mmgraph.experiments.activities.changes import boundary_figures
 from mmgraph.experiments.activities.data import LabelledRecordings, load_recordings, splits_of
 from mmgraph.experiments.activities.declaration import ActivitiesDeclaration, read_activities
+from mmgraph.experiments.activities.events import event_curves
 from mmgraph.experiments.activities.figures import recording_figures, step_figures
 from mmgraph.experiments.job import Answer, Job, Step, StepProgress
 from mmgraph.predictors.sequences.recording_cells import RecordingCells
 from mmgraph.predictors.sequences.sequence_labeller import PERCEPTRONS, SequenceLabeller
+from mmgraph.sequences.events.detection_curve import DetectionCurve
 
 _SECONDS_PICTURED = 600
+_CHANGES = "changepoints"
 
 
 def job(name: str | os.PathLike[str], directory: Path | None) -> ActivitiesJob:
@@ -89,9 +94,16 @@ class ActivitiesJob(Job):
         yield self.recordings.people
 
     def steps(self, limit: int | None) -> list[Step]:
-        """Return a step for each fold of each split."""
+        """Return a step for each fold of each split, and one for changes."""
         self.splits = splits_of(self.recordings, self.declaration, limit)
-        return [
+        settings, folds = self.declaration.changepoints, next(iter(self.splits.values()))
+
+        def find_changes(progress: StepProgress, scratch: Path | None) -> Answer:
+            assert settings is not None
+            return Answer({}, boundary_figures(self.recordings, folds, settings))
+
+        found = [Step(_CHANGES, "changes without labels", find_changes)] if settings else []
+        return found + [
             Step(
                 f"{split}_{number}",
                 f"{split}, fold {number + 1} of {len(folds)}",
@@ -130,8 +142,19 @@ class ActivitiesJob(Job):
             pairs += list(zip(test.tolist(), self.cells.take(test).split(table), strict=True))
         return pairs
 
+    def curves(self, answers: Mapping[str, Answer]) -> dict[str, DetectionCurve]:
+        """Return the curve of each event in what the first split's first lag answers."""
+        settings, lags = self.declaration.events, self.declaration.lags
+        if settings is None:
+            return {}
+        wanted = ("lag", self.declaration.given[0], lags[0])
+        name = next(name for name, asked in self.questions.items() if asked == wanted)
+        tables = self.predicted(next(iter(self.splits)), answers, name)
+        seconds = self.cells.features.stride / self.recordings.rate
+        return event_curves(self.recordings, tables, settings, seconds, lags[0])
+
     def report(self, answers: Mapping[str, Answer]) -> dict[str, Any]:
-        """Return a row for each split and question."""
+        """Return a row for each split and question; of changes and events what there is."""
         rows = []
         for split in self.splits:
             for name, (method, given, lag) in self.questions.items():
@@ -149,18 +172,28 @@ class ActivitiesJob(Job):
                 rows.append(row | figures)
         declared = 1 if self.declaration.test_people else self.declaration.folds
         run = len(next(iter(self.splits.values())))
-        return {
+        report: dict[str, Any] = {
             "rows": int(sum(map(len, self.recordings.codes))),
             "target": "label",
             "classes": list(self.recordings.labels),
             "folds": {"run": run, "declared": declared},
             "results": rows,
+            "words": [],
         }
+        if _CHANGES in answers:
+            report["changepoints"] = answers[_CHANGES].notes
+            report["words"].append(changes.in_words(answers[_CHANGES].notes))
+        if self.declaration.events is not None:
+            curves = self.curves(answers)
+            report["events"] = {name: curve.columns() for name, curve in curves.items()}
+            report["words"] += events.in_words(curves, self.declaration.lags[0])
+        return report
 
     def draw(self, directory: Path, answers: Mapping[str, Answer]) -> list[str]:
         """Draw a recording's path, where errors lie in time, confusions and calibration."""
         from mmgraph.experiments.pictures import save_figures
         from mmgraph.plots import confusion_matrix, reliability_diagram
+        from mmgraph.plots.sequences.detection_curve import draw_detection_curves
         from mmgraph.plots.sequences.state_paths import state_paths
         from mmgraph.plots.sequences.time_confusion import time_confusion
 
@@ -197,4 +230,6 @@ class ActivitiesJob(Job):
             ),
             "reliability": reliability_diagram(truths[known], tables),
         }
+        if curves := self.curves(answers):
+            figures["events"] = draw_detection_curves(curves)
         return save_figures(directory, figures, f"_{split}")

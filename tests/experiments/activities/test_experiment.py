@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mmgraph import datasets
 from mmgraph.experiments import experiment
 from mmgraph.experiments.activities.data import load_recordings, splits_of
 from mmgraph.experiments.activities.declaration import read_activities
+from mmgraph.experiments.activities.events import true_events
 from mmgraph.graph.errors import DatasetError, FormatError, MmgraphError
 from tests.predictors.sequences.conftest import ACTIVITIES, Made, made_recordings
 
@@ -31,6 +33,12 @@ folds = 2
 [report]
 given = [["shaker", "gyroscope"], ["gyroscope"]]
 lags = [2.0]
+[changepoints]
+floors = { shaker = 0.1, gyroscope = 0.1 }
+[events]
+tolerance = 2.0
+true = { turning = ["turn"] }
+rule = [{ name = "turning", step = [{ actions = ["turn"], least = 1.0 }] }]
 """
 
 
@@ -64,6 +72,15 @@ def test_a_run_reports_people_left_out_beside_random_recordings(model: Path):
     for name in ("accuracy", "macro_f1", "transitions_f1", "segment_f1"):
         assert rows[0][name] > 0.8
     assert report["folds"] == {"run": 1, "declared": 2}
+    changes, curve = report["changepoints"], report["events"]["turning"]
+    assert changes["agreeing"] <= min(changes["found"], changes["true"])
+    assert changes["f1"] > 0.6
+    assert len(changes["penalties"]) == 1
+    middle = curve["threshold"].index(0.5)
+    assert curve["found"][middle] > 0.8
+    # After the lag, and what the rule asks for, and not long after.
+    assert 2.5 < curve["median_delay"][middle] < 6
+    assert [words.split()[0] for words in report["words"]] == ["Boundaries", "Event"]
 
 
 @pytest.mark.slow
@@ -71,7 +88,7 @@ def test_pictures_are_drawn(model: Path, tmp_path: Path):
     report = experiment.run(model, tmp_path / "out", folds=1)
     assert [Path(file).name for file in report["files"]] == [
         "state_path_grouped.png", "time_confusion_grouped.png", "confusion_grouped.png",
-        "reliability_grouped.png", "results.json",
+        "reliability_grouped.png", "events_grouped.png", "results.json",
     ]  # fmt: skip
 
 
@@ -104,6 +121,31 @@ def test_bad_declarations_are_refused(model: Path):
     refused("features = {", "features = [1]\n#", FormatError, "is a table of settings")
 
 
+def test_bad_changes_and_events_are_refused(model: Path):
+    for old, new, error, match in (
+        ("shaker = 0.1", "shaker = 0", FormatError, "floors are numbers above zero"),
+        ("shaker = 0.1", "shake = 0.1", DatasetError, "no modality 'shake'"),
+        ("floors =", "flors =", FormatError, "has 'flors'; did you mean 'floors'"),
+        ('{ turning = ["turn"] }', '{ turning = ["turns"] }', DatasetError, "no label 'turns'"),
+        ('{ turning = ["turn"] }', '{ turning = "turn" }', FormatError, "a list of labels"),
+        ("true = { turning", "true = { turn", FormatError, "names 'turn', which is no rule"),
+        ('actions = ["turn"]', 'actions = ["tune"]', FormatError, "no action 'tune'"),
+        ("least = 1.0 }", "last = 1.0 }", FormatError, "has 'last'"),
+        ("lags = [2.0]", "", FormatError, "there is none"),
+    ):
+        model.write_text(SMALL.replace(old, new))
+        with pytest.raises(error, match=match):
+            load_recordings(read_activities(model))
+
+
+def test_true_events_are_stretches_of_labels(model: Path):
+    recordings = load_recordings(read_activities(model))
+    codes = np.array([0, 0, 2, 2, 2, 1, -1, 2, 1, 1])
+    made = dataclasses.replace(recordings, codes=[codes], rate=2.0)
+    np.testing.assert_array_equal(true_events(made, 0, ["turn"]), [[1.0, 2.5], [3.5, 4.0]])
+    np.testing.assert_array_equal(true_events(made, 0, ["sway"]), [[2.5, 3.0], [4.0, 5.0]])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["activity_recordings", "watch_exercises"])
 def test_real_recordings_of_people_left_out(name: str):
@@ -121,3 +163,4 @@ def test_real_recordings_of_people_left_out(name: str):
     assert first["transitions_f1"] > 0.78
     assert first["segment_f1"] > 0.89
     assert first["accuracy"] - lagged["accuracy"] < 0.03
+    assert report["changepoints"]["f1"] > 0.7
