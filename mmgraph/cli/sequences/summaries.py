@@ -85,9 +85,8 @@ def _face(model: Any) -> dict[str, Any]:
     if hasattr(model, "_hidden"):
         hidden = model._hidden().items()
         record["hidden"] = {n: [str(label) for label in v.labels] for n, v in hidden}
-        labels = next(iter(record["hidden"].values())) if len(hidden) == 1 else None
     else:
-        labels, (features, states) = None, arrays["observation"].shape[-2:]
+        features, states = arrays["observation"].shape[-2:]
         regimes = {"regime": model.regimes} if model.regimes else {}
         record |= {"hidden": {**regimes, "state": f"{states} real numbers"}, "features": features}
     if columns := {n: list(c) for n, c in document.get("columns", {}).items()}:
@@ -96,32 +95,46 @@ def _face(model: Any) -> dict[str, Any]:
         if setting in settings:
             value = settings[setting]
             record[setting] = value[""] if isinstance(value, dict) and "" in value else value
+    chains = record["hidden"] if hasattr(model, "_hidden") else {}
     if "durations" in record:
         means = model.parameters.durations.expected.tolist()
-        record["mean_duration"] = dict(zip(labels or range(len(means)), means, strict=True))
-    record["parameters"] = {
-        name: {"shape": list(array.shape), "tables": _tables(name, array, labels, columns)}
-        for name, array in arrays.items()
-        if not any(part in _PASSED_OVER for part in name.split("/"))
-    }
+        record["mean_duration"] = dict(zip(next(iter(chains.values())), means, strict=True))
+    record["parameters"] = _parameters(arrays, chains, columns)
     return record
 
 
-def _tables(
-    name: str,
-    array: np.ndarray,
-    labels: Sequence[str] | None,
-    features: Mapping[str, Sequence[str]],
+def _parameters(
+    arrays: Mapping[str, np.ndarray],
+    chains: Mapping[str, Sequence[str]],
+    columns: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
-    """An array as small tables by title; none if it is large.
+    """The arrays of a model: their shapes, and those that are small as tables."""
+    found: dict[str, Any] = {}
+    for name, array in arrays.items():
+        kind, _, number = name.partition("/")
+        if any(part in _PASSED_OVER for part in name.split("/")):
+            continue
+        title, labels = name, next(iter(chains.values())) if len(chains) == 1 else []
+        rows = labels
+        if number.isdigit():
+            chain = list(chains)[int(number)]
+            title, labels = f"{kind}/{chain}", chains[chain]
+            rows = labels  # or, of a coupled chain, the states of all before
+            if len(array) != len(labels):
+                rows = [", ".join(one) for one in itertools.product(*chains.values())]
+        elif len(chains) > 1:
+            rows = [f"{chain}={label}" for chain, states in chains.items() for label in states]
+        modality = name.split("/")[1] if name.count("/") == 2 else ""
+        features = labels if kind in ("start", "transition") else columns.get(modality, [])
+        tables = _tables(title, array, rows, features)
+        found[title] = {"shape": list(array.shape), "tables": tables}
+    return found
 
-    The first axis of a chain with ``labels`` is that of its states, and so is the last one of a
-    transition; the last one of others is that of the features where these have names.
-    """
-    rows = list(labels or ())
-    columns = rows if name in ("start", "transition") else []
-    _, *modality, _ = ("", *name.split("/")) if "/" in name else ("", "")
-    columns = columns or list(features.get(modality[-1] if len(modality) > 1 else "", ()))
+
+def _tables(
+    name: str, array: np.ndarray, rows: Sequence[str], columns: Sequence[str]
+) -> dict[str, Any]:
+    """An array as small tables by title, none if it is large; names count where as many fit."""
 
     def named(names: Sequence[str], count: int) -> list[str]:
         return list(names) if len(names) == count else [str(number) for number in range(count)]
