@@ -64,8 +64,8 @@ class Piece(NamedTuple):
 def _place(program, operation, t, piece):
     number = program.table[operation]
     if program.of_rows[operation]:
-        return piece.column[number]
-    return piece.base[number] + piece.offsets[t, number]
+        return np.uint64(piece.column[number])
+    return np.uint64(piece.base[number] + piece.offsets[t, number])
 
 
 @inlined
@@ -82,7 +82,7 @@ def _enter(piece, t, incoming, before, messages, work, nothing):
 @compiled
 def _run(program, plan, t, piece, work):
     """Run the operations of a step in the room for work; return where its message stands."""
-    end = 0
+    end = np.uint64(0)
     for o in range(program.first[plan], program.first[plan + 1]):
         source, target = program.source[o], program.target[o]
         end = target
@@ -196,7 +196,7 @@ def backward(
 @compiled
 def log_run(program, plan, t, piece, work, maxima, best):
     """As :func:`_run`, of logarithms; with ``best`` the maximum in place of the sum."""
-    end = 0
+    end = np.uint64(0)
     for o in range(program.first[plan], program.first[plan + 1]):
         source, target = program.source[o], program.target[o]
         end = target
@@ -205,7 +205,7 @@ def log_run(program, plan, t, piece, work, maxima, best):
             maxima[i] = -np.inf
         begin, stop = program.cells[o], program.cells[o + 1]
         table = piece.row_tables[t] if program.of_rows[o] else piece.static
-        place = _place(program, o, t, piece) if number >= 0 else 0
+        place = _place(program, o, t, piece) if number >= 0 else np.uint64(0)
         for i in range(begin, stop):
             value = work[source + program.of[i]]
             if number >= 0:
@@ -281,7 +281,7 @@ def log_backward(
             of_rows = program.of_rows[o]
             table = piece.row_tables[t] if of_rows else piece.static
             believed = beliefs[t] if of_rows else counts
-            place = _place(program, o, t, piece) if number >= 0 else 0
+            place = _place(program, o, t, piece) if number >= 0 else np.uint64(0)
             for i in range(begin, stop):
                 back = adjoint[target + program.to[i]]
                 if number >= 0:
@@ -339,9 +339,9 @@ def trace_back(
             source, number = program.source[o], program.table[o]
             begin, stop = program.cells[o], program.cells[o + 1]
             table = piece.row_tables[t] if program.of_rows[o] else piece.static
-            place = _place(program, o, t, piece) if number >= 0 else 0
-            aim = work[program.target[o] + last]
-            level, choice, largest = 0.0, -1, -np.inf
+            place = _place(program, o, t, piece) if number >= 0 else np.uint64(0)
+            aim = work[program.target[o] + np.uint64(last)]
+            level, choice, largest = 0.0, begin, -np.inf
             for i in range(begin, stop):
                 if program.to[i] != last:
                     continue
@@ -359,7 +359,7 @@ def trace_back(
                     if level >= uniform[t, o - first]:
                         break
             chosen[t, o - first] = choice - begin
-            last = program.of[choice]
+            last = np.int64(program.of[choice])
         if piece.begins[t]:
             last = -1
     return last

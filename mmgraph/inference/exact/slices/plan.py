@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int32, Int64
+from jaxtyping import Int64, UInt32, UInt64
 
 from mmgraph.graph.memory_budget import check_required, default_memory_budget
 
@@ -54,18 +54,22 @@ class Operation(NamedTuple):
         The axes of the cells.
     table : SliceTable or None
         None where there is nothing to multiply by.
-    of, at, to : ndarray of int32, shape (cells,)
+    of, at, to : ndarray of uint32, shape (cells,)
         Places in what comes in, in the table and in what goes out.
     size : int
         The cells of what goes out.
+    order : ndarray of int64, shape (cells,)
+        Where each of these cells stands in the layout. Those that are next to each other read and
+        write in different places, which does not wait for memory.
     """
 
     layout: Axes
     table: SliceTable | None
-    of: Int32[np.ndarray, " cells"]
-    at: Int32[np.ndarray, " cells"]
-    to: Int32[np.ndarray, " cells"]
+    of: UInt32[np.ndarray, " cells"]
+    at: UInt32[np.ndarray, " cells"]
+    to: UInt32[np.ndarray, " cells"]
     size: int
+    order: Int64[np.ndarray, " cells"]
 
 
 @dataclass(frozen=True)
@@ -159,8 +163,8 @@ def slice_plan(
 
 
 def _check(axes: Axes, sizes: Mapping[str, int], memory_budget: int | None) -> None:
-    """Refuse a table that is too large: cells of doubles, and three maps of four bytes."""
-    required = 28 * math.prod(sizes[a] for a in axes)
+    """Refuse a table that is too large: a few doubles a cell, maps, and its place on each axis."""
+    required = (96 + 8 * len(axes)) * math.prod(sizes[a] for a in axes)
     budget = default_memory_budget() if memory_budget is None else memory_budget
     check_required(
         f"a table of {len(axes)} hidden variables of a slice ({', '.join(axes[:8])})",
@@ -181,15 +185,25 @@ def _operation(
     places = np.indices(shape, np.int64).reshape(len(shape), -1) if shape else np.zeros((0, 1))
     by_axis: dict[str, Int64[np.ndarray, " cells"]] = dict(zip(layout, places, strict=True))
 
-    def flat(axes: Axes) -> Int32[np.ndarray, " cells"]:
+    def flat(axes: Axes) -> UInt32[np.ndarray, " cells"]:
         total = np.zeros(math.prod(shape), np.int64)
         for axis in axes:
             total = total * sizes[axis] + by_axis[axis]
-        return total.astype(np.int32)
+        return total
 
-    at = flat(table.axes) if table is not None else flat(())
-    size = math.prod(sizes[a] for a in after)
-    return Operation(layout, table, flat(before), at, flat(after), size)
+    of, at, to = (flat(axes) for axes in (before, () if table is None else table.axes, after))
+    order = np.lexsort((_rank(to), _rank(of)))
+    of, at, to = (places[order].astype(np.uint32) for places in (of, at, to))
+    return Operation(layout, table, of, at, to, math.prod(sizes[a] for a in after), order)
+
+
+def _rank(groups: Int64[np.ndarray, " cells"]) -> Int64[np.ndarray, " cells"]:
+    """How many cells of its own group stand before each."""
+    order = np.argsort(groups, kind="stable")
+    counts = np.bincount(groups)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(groups)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return rank
 
 
 class Program(NamedTuple):
@@ -199,35 +213,35 @@ class Program(NamedTuple):
     ----------
     first : ndarray of int64, shape (plans + 1,)
         Where the operations of each plan begin.
-    cells : ndarray of int64, shape (operations + 1,)
+    cells : ndarray of uint64, shape (operations + 1,)
         Where the cells of each operation begin in the maps.
-    source, target : ndarray of int64, shape (operations,)
+    source, target : ndarray of uint64, shape (operations,)
         Where what goes in and out stands in the room for work.
-    size : ndarray of int64, shape (operations,)
+    size : ndarray of uint64, shape (operations,)
         The cells of what goes out.
     table : ndarray of int64, shape (operations,)
         Its number; -1 where there is none.
     of_rows : ndarray of bool, shape (operations,)
-    of, at, to : ndarray of int32
-        The maps of all operations.
-    incoming, outgoing : ndarray of int64, shape (plans,)
+    of, at, to : ndarray of uint32
+        The maps of all operations. Places have no sign, which spares compiled code a look at it.
+    incoming, outgoing : ndarray of uint64, shape (plans,)
         The sizes of messages.
     room : int
         Of work, in doubles.
     """
 
     first: Int64[np.ndarray, " plans_and_one"]
-    cells: Int64[np.ndarray, " operations_and_one"]
-    source: Int64[np.ndarray, " operations"]
-    target: Int64[np.ndarray, " operations"]
-    size: Int64[np.ndarray, " operations"]
+    cells: UInt64[np.ndarray, " operations_and_one"]
+    source: UInt64[np.ndarray, " operations"]
+    target: UInt64[np.ndarray, " operations"]
+    size: UInt64[np.ndarray, " operations"]
     table: Int64[np.ndarray, " operations"]
     of_rows: np.ndarray
-    of: Int32[np.ndarray, " cells"]
-    at: Int32[np.ndarray, " cells"]
-    to: Int32[np.ndarray, " cells"]
-    incoming: Int64[np.ndarray, " plans"]
-    outgoing: Int64[np.ndarray, " plans"]
+    of: UInt32[np.ndarray, " cells"]
+    at: UInt32[np.ndarray, " cells"]
+    to: UInt32[np.ndarray, " cells"]
+    incoming: UInt64[np.ndarray, " plans"]
+    outgoing: UInt64[np.ndarray, " plans"]
     room: int
 
 
@@ -250,9 +264,10 @@ def program(plans: Sequence[SlicePlan], sizes: Mapping[str, int]) -> Program:
                 collected.append(one)
         first.append(len(source))
         room = max(room, end)
-    numbers = [first, cells, source, target, size, table]
-    whole: list[Any] = [np.array(a, np.int64) for a in numbers]
+    whole: list[Any] = [np.array(first, np.int64)]
+    whole += [np.array(a, np.uint64) for a in (cells, source, target, size)]
+    whole.append(np.array(table, np.int64))
     ends = [[math.prod(sizes[a] for a in axes) for axes in (p.incoming, p.outgoing)] for p in plans]
     whole += [np.array(of_rows, bool), *map(np.concatenate, maps)]
-    whole += [*np.array(ends, np.int64).T.copy(), room]
+    whole += [*np.array(ends, np.uint64).T.copy(), room]
     return Program(*whole)

@@ -312,7 +312,7 @@ class SliceRun:
                 shape = [self.tables.sizes[a] for a in operation.layout]
                 if not unread & set(operation.layout):
                     continue
-                codes = np.unravel_index(chosen[places, place], shape)
+                codes = np.unravel_index(operation.order[chosen[places, place]], shape)
                 for axis, code in zip(operation.layout, codes, strict=True):
                     if axis in unread:
                         states[axis][part.start + places] = code
