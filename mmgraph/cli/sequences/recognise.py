@@ -30,7 +30,8 @@ from mmgraph.cli.sequences.recordings import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from mmgraph.predictors.sequences.sequence_labeller import Segment
+    from mmgraph.predictors.sequences.recording_cells import RecordingCells
+    from mmgraph.predictors.sequences.sequence_labeller import Segment, SequenceLabeller
 
 _SHOWN = 40
 """The most segments that are printed."""
@@ -71,23 +72,14 @@ def recognise(
 
     Example: mmgraph recognise shown/ new.csv --modality wrist=ax,ay,az --output actions.csv
     """
-    import numpy as np
-
     from mmgraph.predictors.sequences.resampling import rate_of
-    from mmgraph.predictors.sequences.sequence_labeller import SequenceLabeller
 
     check_table(output)
-    modalities, options = list(columns.channels()), reading(read)
+    options = reading(read)
     learned = read_recordings(shown, columns, True, options)
     others = read_recordings(new, columns, False, options)
     rate = rate_of(learned[0].times, learned[0].name) if rate is None else rate
-    old, steps = at_rate(learned, rate, modalities), at_rate(others, rate, modalities)
-    labeller = SequenceLabeller(rate=rate)
-    cells = labeller.cells(steps.signals)  # before learning, which takes minutes, for its errors
-    if lag is not None:
-        cells.features.later_cells(lag)
-    labels = [np.array(one.labels, object)[r] for one, r in zip(learned, old.rows, strict=True)]
-    labeller.fit(old.signals, labels, [one.person for one in learned])
+    labeller, steps, cells = _learned(learned, others, list(columns.channels()), rate, lag)
     names = [str(label) for label in labeller.classes_]
     segments = _segments(others, steps, labeller.segments(cells, lag=lag), rate)
     if output is not None:
@@ -101,6 +93,31 @@ def recognise(
     if len(segments) > _SHOWN:
         typer.echo(f"… and {len(segments) - _SHOWN} segments more; --json gives all")
     list_written(file for file in (output,) if file is not None)
+
+
+def _learned(
+    learned: Sequence[Recording],
+    others: Sequence[Recording],
+    modalities: Sequence[str],
+    rate: float,
+    lag: float | None,
+) -> tuple[SequenceLabeller, RegularSteps, RecordingCells]:
+    """What has learned from some recordings, and the steps and features of the others.
+
+    Learning takes minutes: what is wrong with the others is told before.
+    """
+    import numpy as np
+
+    from mmgraph.predictors.sequences.sequence_labeller import SequenceLabeller
+
+    old, steps = at_rate(learned, rate, modalities), at_rate(others, rate, modalities)
+    labeller = SequenceLabeller(rate=rate)
+    cells = labeller.cells(steps.signals)
+    if lag is not None:
+        cells.features.later_cells(lag)
+    labels = [np.array(one.labels, object)[r] for one, r in zip(learned, old.rows, strict=True)]
+    labeller.fit(old.signals, labels, [one.person for one in learned])
+    return labeller, steps, cells
 
 
 def _segments(

@@ -62,7 +62,7 @@ def in_words(curves: Mapping[str, DetectionCurve], lag: float) -> list[str]:
     sentences = []
     for name, curve in curves.items():
         points = []
-        for threshold in (0.2, 0.5, 0.8):
+        for threshold in (0.2, 0.5, 0.9):
             k = int(np.abs(curve.thresholds - threshold).argmin())
             points.append(
                 f"{curve.found[k]:.1%} noticed {curve.delays[k]:.1f} s after they began, "
