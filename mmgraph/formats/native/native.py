@@ -60,6 +60,7 @@ PREDICTORS = {
     "multimodal representation": "mmgraph.predictors.stored.deep.representations",
     "multimodal regressor": "mmgraph.predictors.stored.regressors",
     "retriever": "mmgraph.retrieval.stored",
+    "sequence labeller": "mmgraph.predictors.stored.sequence_labellers",
     "sequence model": "mmgraph.formats.native.sequence_models",
 }
 """The module of each kind of model from above this package, which has the functions ``write_model``

@@ -263,9 +263,10 @@ def inner_folds(data: MultimodalData, count: int, seed: int) -> list[Fold]:
     if data.groups is not None and len(np.unique(data.groups.codes)) > 1:
         return folds_of(data, count, seed)
     if data.groups is not None:
+        one = data.groups.name
         warn_caller(
-            f"all {len(data)} rows are of one '{data.groups.name}': powers are learned on random "
-            "rows",
+            f"all {len(data)} rows are of one '{one}': powers are learned on random rows, and "
+            f"probabilities will be too sure of any other '{one}'; give two or more",
             SplitWarning,
         )
     counts = np.bincount(data.codes)

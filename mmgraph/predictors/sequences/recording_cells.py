@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,14 @@ class RecordingCells:
         How long each recording is.
     features : WindowFeatures
         What was computed.
+    channels : mapping of str to int
+        Of each modality.
     """
 
     data: MultimodalData
     steps: Int64[np.ndarray, " recordings"]
     features: WindowFeatures
+    channels: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -118,7 +121,8 @@ def cells_of(
         groups=together,
         origin=data.origin,
     )
-    return RecordingCells(rows, steps, features)
+    channels = {m: b.channels for m, b in data.blocks.items() if isinstance(b, Sequences)}
+    return RecordingCells(rows, steps, features, {m: n for m, n in channels.items() if n})
 
 
 def _table(block: Sequences, steps: np.ndarray, features: WindowFeatures) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -115,6 +115,8 @@ class SequenceLabeller(BaseEstimator):
         Of cells; its state after the labels, if any, is that of stretches without one.
     durations_ : HiddenSemiMarkovModel
         Of the states of the classifier.
+    channels_ : dict of str to int
+        Of each modality.
 
     Examples
     --------
@@ -124,6 +126,7 @@ class SequenceLabeller(BaseEstimator):
     >>> labeller.segments({"gyroscope": others})                 # doctest: +SKIP
     """
 
+    file_kind: ClassVar[str] = "sequence labeller"
     classes_: np.ndarray[Any, Any]
 
     def __init__(
@@ -186,12 +189,13 @@ class SequenceLabeller(BaseEstimator):
         check_choice("unlabelled", self.unlabelled, UNLABELLED_WAYS, LearningError)
         cells = self.cells(recordings, groups)
         self.learned_from_ = tuple(cells.data.modalities)
+        self.channels_ = dict(cells.channels)
         self.classes_, of_steps = coded_labels(labels, cells.steps)
         codes, states = cells.labels(of_steps), len(self.classes_)
         if self.unlabelled == "state" and (codes == UNLABELLED).any():
             codes, states = np.where(codes == UNLABELLED, states, codes), states + 1
         known = np.flatnonzero(codes != UNLABELLED)
-        target = Outcome(Variable("label", states), codes)
+        target = Outcome(Variable("label", tuple(map(str, range(states)))), codes)
         self.classifier_ = MultimodalClassifier(
             leaves=self.leaves,
             joint=self.joint,
@@ -264,6 +268,11 @@ class SequenceLabeller(BaseEstimator):
                     hint = suggestion(name, self.learned_from_)
                     raise UnknownVariableError(f"no modality is called {name!r}{hint}")
         cells = self.cells(recordings)
+        for name, count in cells.channels.items():
+            if count != (learned := self.channels_.get(name, count)):
+                raise LearningError(
+                    f"'{name}' has {count} channels, and learned was from {learned}"
+                )
         later = None if lag is None else cells.features.later_cells(lag)
         asked = asked_modalities(self.modalities_, given)
         there = tuple(m for m in asked if m in cells.data.modalities)

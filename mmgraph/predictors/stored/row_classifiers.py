@@ -31,7 +31,7 @@ def check_writable(predictor: RowPredictor, kind: type[RowPredictor], path: Path
 
 def face_entries(classifier: RowClassifier) -> dict[str, Any]:
     """Return what JSON says of the rows that a classifier learned from, and of its classes."""
-    return {"classes": _classes_entry(classifier.classes_), **rows_entries(classifier)}
+    return {"classes": classes_entry(classifier.classes_), **rows_entries(classifier)}
 
 
 def rows_entries(predictor: RowPredictor) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def restore_face(
     FormatError
         If the document says something else.
     """
-    classifier.classes_ = _restored_classes(document, states)
+    classifier.classes_ = restored_classes(document, states)
     restore_rows(classifier, document, modalities)
 
 
@@ -90,7 +90,8 @@ def restore_rows(
         predictor.feature_names_in_ = np.array(document.names("feature_names_in_"), object)
 
 
-def _classes_entry(classes: np.ndarray) -> dict[str, Any]:
+def classes_entry(classes: np.ndarray) -> dict[str, Any]:
+    """Return what JSON says of labels; FormatError if it has no place for them."""
     if classes.dtype.kind not in "biufUO":
         raise FormatError(f"labels of the type {classes.dtype} cannot be written")
     for label in classes.tolist():
@@ -109,7 +110,8 @@ def _schema_entry(schema: Schema) -> dict[str, Any]:
     }
 
 
-def _restored_classes(document: JsonObject, states: int) -> np.ndarray:
+def restored_classes(document: JsonObject, states: int) -> np.ndarray:
+    """Return the labels of :func:`classes_entry`; FormatError if there are not so many."""
     entry = JsonObject(f"{document.where}, classes", document.get("classes", dict))
     name, labels = entry.get("type", str), entry.get("labels", list)
     try:

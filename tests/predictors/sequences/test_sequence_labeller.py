@@ -1,13 +1,16 @@
 """Labels of the steps of made recordings: accuracy, missing sensors, lags, bad input."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 
+import mmgraph as mm
+from mmgraph.data.folds import SplitWarning
 from mmgraph.data.multimodal_data import MultimodalData
-from mmgraph.graph.errors import LearningError, UnknownVariableError
+from mmgraph.graph.errors import FormatError, LearningError, UnknownVariableError
 from mmgraph.predictors.sequences.sequence_labeller import SequenceLabeller
 
 from .conftest import ACTIVITIES, Made, made_recordings
@@ -127,3 +130,45 @@ def test_bad_recordings_and_labels_are_refused(recordings, fitted):
         new.set_params(unlabelled="skp").fit(signals, labels, people)
     with pytest.raises(UnknownVariableError, match=r"'shakr'.*'shaker'"):
         fitted.predict(signals, given=["shakr"])
+
+
+def test_a_labeller_comes_back_from_its_file(fitted, others, tmp_path):
+    mm.write(fitted, tmp_path / "labeller.mmgraph")
+    read = mm.read(tmp_path / "labeller.mmgraph")
+    assert repr(read) == repr(fitted)
+    assert read.classes_.tolist() == list(ACTIVITIES)
+    for asked in (None, ["shaker"]):  # the power of one is learned from the cells in the file
+        pairs = (m.predict_proba(others.signals, given=asked, lag=2.0) for m in (read, fitted))
+        for table, other in zip(*pairs, strict=True):
+            np.testing.assert_array_equal(table, other)
+    assert read.segments(others.signals) == fitted.segments(others.signals)
+    mm.write(read, tmp_path / "again.mmgraph")
+    with pytest.raises(FormatError, match="not fitted"):
+        mm.write(clone(fitted), tmp_path / "none.mmgraph")
+
+
+def test_files_of_other_labellers_are_refused(fitted, tmp_path):
+    path = tmp_path / "labeller.mmgraph"
+    mm.write(fitted, path)
+    document = json.loads((path / "network.json").read_text())
+    for name, wrong in {
+        "learned_from": ["shaker"],
+        "classes": {"type": "O", "labels": list("abcde")},
+        "powers": [1],
+        "settings": {"rte": 1},
+    }.items():
+        (path / "network.json").write_text(json.dumps(document | {name: wrong}))
+        with pytest.raises(FormatError):
+            mm.read(path)
+
+
+def test_other_channels_than_learned_from_are_named(fitted, others):
+    signals = {**others.signals, "shaker": [one[:, :2] for one in others.signals["shaker"]]}
+    with pytest.raises(LearningError, match="'shaker' has 2 channels, and learned was from 3"):
+        fitted.predict(signals)
+
+
+def test_a_single_recording_says_what_is_lost(recordings):
+    signals = {m: rows[:1] for m, rows in recordings.signals.items()}
+    with pytest.warns(SplitWarning, match="too sure of any other 'recording'; give two or more"):
+        SequenceLabeller(**SETTINGS).fit(signals, recordings.labels[:1])
