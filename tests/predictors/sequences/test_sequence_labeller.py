@@ -138,7 +138,7 @@ def test_a_labeller_comes_back_from_its_file(fitted, others, tmp_path):
     assert repr(read) == repr(fitted)
     assert read.classes_.tolist() == list(ACTIVITIES)
     for asked in (None, ["shaker"]):  # the power of one is learned from the cells in the file
-        pairs = (m.predict_proba(others.signals, given=asked, lag=2.0) for m in (read, fitted))
+        pairs = (m.predict_proba(others.signals, given=asked) for m in (read, fitted))
         for table, other in zip(*pairs, strict=True):
             np.testing.assert_array_equal(table, other)
     assert read.segments(others.signals) == fitted.segments(others.signals)

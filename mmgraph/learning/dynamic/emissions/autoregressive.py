@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from mmgraph.graph.errors import LearningError
 from mmgraph.learning.dynamic.emissions.emission import Emission, Statistics
 from mmgraph.learning.dynamic.emissions.gaussian import GaussianEmission
-from mmgraph.learning.dynamic.emissions.k_means import clusters
+from mmgraph.learning.dynamic.emissions.k_means import clusters, variances
 
 _LEAST_WEIGHT = 1e-8
 
@@ -80,7 +80,8 @@ class AutoregressiveEmission(Emission):
         now = whole[:, :features]
         change = np.concatenate([now, now - whole[:, features : 2 * features]], 1)
         _, label = clusters(change, states, generator)
-        spread = np.maximum(change[:, features:].var(0), 1e-12)  # of what is to be predicted
+        # of what is to be predicted
+        spread = np.maximum(change[:, features:].var(0), 1e-12 * variances(now))
         shape = (states, features, order * features + 1)
         wide = cls(np.zeros(shape), np.tile(np.diag(spread), (states, 1, 1)), order, floor * spread)
         weights = np.full((len(whole), states), 0.1 / states)

@@ -18,7 +18,7 @@ from mmgraph.learning.dynamic.emissions.gaussian_kernels import (
     diagonal_sums,
     full_log_densities,
 )
-from mmgraph.learning.dynamic.emissions.k_means import clusters
+from mmgraph.learning.dynamic.emissions.k_means import clusters, variances
 
 COVARIANCES = ("diagonal", "full", "tied", "spherical")
 _LEAST_WEIGHT = 1e-8
@@ -119,8 +119,7 @@ class GaussianEmission(Emission):
         """
         check_choice("covariance", covariance, COVARIANCES, LearningError)
         centres, label = clusters(rows, states, generator)
-        spread = np.nanvar(rows, axis=0)
-        spread = np.where(spread > 0, spread, np.maximum(np.nanmean(rows, 0) ** 2, 1.0) * 1e-6)
+        spread = variances(rows)
         d = rows.shape[1]
         whole: Any = {
             "diagonal": np.tile(spread, (states, 1)),

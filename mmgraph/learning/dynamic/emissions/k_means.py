@@ -8,6 +8,9 @@ from scipy.cluster.vq import kmeans2
 
 from mmgraph.graph.errors import LearningError
 
+_WIDEST = 1e75
+"""Squares of squares of less are finite, and of more than its inverse above zero."""
+
 _MOST_ROWS = 20_000
 """How many rows the centres are of; all rows are assigned to them."""
 
@@ -23,7 +26,8 @@ def clusters(
     Raises
     ------
     LearningError
-        If a feature is missing in all rows, or a cell is infinite.
+        If a feature is missing in all rows, a cell is infinite, or squares of what cells differ by
+        are beyond the range of doubles.
 
     References
     ----------
@@ -35,6 +39,13 @@ def clusters(
     gone = np.isnan(rows).all(0)
     if gone.any():
         raise LearningError(f"feature {int(gone.argmax())} is missing in all rows")
+    extent = np.nanmax(rows, 0) - np.nanmin(rows, 0)
+    for feature, (width, most) in enumerate(zip(extent, np.nanmax(abs(rows), 0), strict=True)):
+        if most > _WIDEST or 0 < width < 1 / _WIDEST:
+            raise LearningError(
+                f"feature {feature} has cells of {most:.3g} that differ by {width:.3g}: variances of "
+                "such do not fit doubles; give it in another unit"
+            )
     mean, spread = np.nanmean(rows, 0), np.nanstd(rows, 0)
     spread[spread == 0] = 1.0
     scaled = np.where(np.isnan(rows), 0.0, (rows - mean) / spread)
@@ -50,6 +61,12 @@ def clusters(
         centres, _ = kmeans2(pick, count, iter=20, minit="++", rng=generator, missing="warn")
     label = _nearest(scaled, centres)
     return centres * spread + mean, label
+
+
+def variances(rows: Float64[np.ndarray, "steps features"]) -> Float64[np.ndarray, " features"]:
+    """Return the variance of each feature, of one that does not vary a little above zero."""
+    found = np.nanvar(rows, axis=0)
+    return np.where(found > 0, found, np.maximum(np.nanmean(rows, 0) ** 2, 1.0) * 1e-6)
 
 
 def _nearest(
