@@ -19,7 +19,7 @@ from mmgraph.cli.common import (
 )
 from mmgraph.cli.evidence import reading
 from mmgraph.cli.rows import check_table, lines_to, write_table
-from mmgraph.cli.sequences.columns import number_columns, text_columns
+from mmgraph.cli.sequences.columns import number_columns, text_columns, time_column
 from mmgraph.graph.errors import EvidenceError
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _read_rows(
     names = [name for name in named if columns or name != time]
     read: Callable[..., Mapping[str, Any]] = text_columns if as_text else number_columns
     values = np.array(list(read(table, names).values())).T
-    times = None if time is None else number_columns(table, [time])[time]
+    times = None if time is None else time_column(table, time)
     if times is not None and np.isnan(times).any():
         raise EvidenceError(f"{path}: the time of row {int(np.isnan(times).argmax())} is missing")
     return values, times

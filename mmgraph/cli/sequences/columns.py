@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mmgraph.graph.errors import EvidenceError
+
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float64
@@ -37,6 +39,30 @@ def text_columns(table: Table, names: Sequence[str]) -> dict[str, list[str]]:
         for name in names:
             cells[name] += [str(cell) for cell in chunk[name]]
     return cells
+
+
+def time_column(table: Table, name: str) -> Float64[np.ndarray, " rows"]:
+    """Return times in seconds: numbers as they are, dates since that of the first row.
+
+    Raises
+    ------
+    EvidenceError
+        If a cell is neither: which.
+    """
+    import numpy as np
+
+    from mmgraph.data.dates import is_date, seconds_of
+
+    texts = text_columns(table, [name])[name]
+    if not texts or not is_date(texts[0]):
+        return number_columns(table, [name])[name]
+    seconds = np.empty(len(texts))
+    for row, text in enumerate(texts):
+        try:
+            seconds[row] = seconds_of(text)
+        except ValueError as error:
+            raise EvidenceError(f"{table.place(row)}: '{name}': {error}") from None
+    return seconds - seconds[0]
 
 
 def _chunks(table: Table, names: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:

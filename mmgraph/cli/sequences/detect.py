@@ -19,7 +19,7 @@ from mmgraph.cli.common import (
 from mmgraph.cli.evidence import reading
 from mmgraph.cli.outputs import check_picture
 from mmgraph.cli.rows import check_table, write_table
-from mmgraph.cli.sequences.columns import number_columns, text_columns
+from mmgraph.cli.sequences.columns import number_columns, text_columns, time_column
 from mmgraph.graph.errors import EvidenceError, suggestion
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _read_actions(path: Path, labels: str | None, options: dict[str, Any]) -> Ac
     from mmgraph.sequences.events.actions import Actions
 
     table = open_table(path, **options)
-    times = number_columns(table, ["time"])["time"]
+    times = time_column(table, "time")
     names = [name for name in table.columns if name != "time"]
     if told := [name for name in names if name.startswith(f"{_LABEL}=")]:
         names = told  # as `recognise` writes them, beside the likeliest action

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from mmgraph.cli.common import say
-from mmgraph.cli.sequences.columns import number_columns, text_columns
+from mmgraph.cli.sequences.columns import number_columns, text_columns, time_column
 from mmgraph.graph.errors import EvidenceError, suggestion
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class ColumnOptions:
     modality: Annotated[
         list[str], typer.Option(help="NAME=COLUMN,COLUMN,…: the channels of a sensor; repeat it.")
     ]
-    time: Annotated[str, typer.Option(help="The column of times in seconds.")] = "time"
+    time: Annotated[str, typer.Option(help="The column of times: seconds, or ISO dates.")] = "time"
     label: Annotated[str, typer.Option(help="The column of labels; empty where there is none.")] = (
         "action"
     )
@@ -100,11 +100,11 @@ def _recordings_of(
     import numpy as np
 
     there = _modalities_of(table, file, columns.channels())
-    numbers = number_columns(table, [columns.time, *(n for c in there.values() for n in c)])
+    numbers = number_columns(table, [n for c in there.values() for n in c])
     asked = [columns.recording, columns.label if labelled else None, columns.person]
     wanted = [n for n in asked if n and (labelled or n in table.columns)]
     texts = text_columns(table, wanted) if wanted else {}
-    times = numbers[columns.time]
+    times = time_column(table, columns.time)
     if not len(times):
         raise EvidenceError(f"{file} has no rows")
     names = texts.get(columns.recording or "", [file.stem] * len(times))

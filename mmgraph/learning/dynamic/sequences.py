@@ -114,8 +114,10 @@ def _rows(
     if not len(rows):
         raise EvidenceError(f"sequence {number} has no steps")
     if features is not None and rows.shape[1] != features:
+        flat = np.ndim(sequence) == 1  # type: ignore[arg-type]
         raise EvidenceError(
             f"sequence {number} has {rows.shape[1]} features, and {features} are expected"
+            + ("; rows of one sequence are an array, numpy.array(rows)" if flat else "")
         )
     infinite = rows == np.inf if scores else np.isinf(rows)
     if infinite.any():
@@ -170,7 +172,18 @@ def _numbers(sequence: object, number: int) -> np.ndarray:
             sequence = np.ma.filled(sequence.astype(np.float64), np.nan)
         return np.array(sequence, np.float64, order="C")
     except (TypeError, ValueError):
-        raise EvidenceError(f"sequence {number} holds what is no number") from None
+        raise EvidenceError(f"sequence {number} holds {_no_number(sequence)}") from None
+
+
+def _no_number(sequence: object) -> str:
+    """What is no number in a sequence, and what to do about it."""
+    for cell in np.asarray(sequence, object).ravel().tolist():
+        if isinstance(cell, str):
+            how = "numpy.unique(cells, return_inverse=True) numbers categories"
+            return f"{cell!r:.40}, which is no number; {how}"
+        if not isinstance(cell, Real | list | tuple) and cell is not None:
+            return f"{cell!r:.40}, which is no number"
+    return "rows of different lengths"
 
 
 def read_modalities(

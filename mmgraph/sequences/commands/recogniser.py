@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -23,6 +24,9 @@ from mmgraph.sequences.commands.grammar import Forms, Grammar
 from mmgraph.sequences.commands.listener import Listener
 from mmgraph.sequences.commands.rejection import Trials
 from mmgraph.sequences.commands.word_models import FILLER, Words
+
+Recordings = Sequence[Recording] | str | os.PathLike[str]
+"""Several recordings, or the path of one."""
 
 WARPS = (1.0, 0.8, 0.88, 0.94, 1.06, 1.13, 1.25)
 """Vocal tracts from which the neural emission hears each recording."""
@@ -143,20 +147,20 @@ class CommandRecogniser:
         """Return the command of a recording, the probability that it is right, and its words."""
         return self.fitted().recognise(at_rate(recording, self.rate))
 
-    def predict(self, recordings: Sequence[Recording], *, reject: bool = True) -> list[str | None]:
-        """Return the command of each recording, None where it is no command.
+    def predict(self, recordings: Recordings, *, reject: bool = True) -> list[str | None]:
+        """Return the command of each recording, None where it is no command; a path is one.
 
         Where ``reject`` is false, None stands only where there is too little sound for any.
         """
-        answers = [self.recognise(one) for one in recordings]
+        answers = [self.recognise(one) for one in _listed(recordings)]
         return [one.command if reject else one.nearest or None for one in answers]
 
-    def confidence(self, recordings: Sequence[Recording]) -> Float64[np.ndarray, " recordings"]:
+    def confidence(self, recordings: Recordings) -> Float64[np.ndarray, " recordings"]:
         """Return the probability that the most probable command of each recording is right.
 
         It is that where half of what is heard is a command.
         """
-        return np.array([self.recognise(one).confidence for one in recordings])
+        return np.array([self.recognise(one).confidence for one in _listed(recordings)])
 
     def listen(self) -> Listener:
         """Return what takes the samples of a stream step by step, and says which commands ended."""
@@ -226,3 +230,9 @@ class CommandRecogniser:
             if count >= max(1, round(_HELD_OUT * len(places))):
                 break
         return out
+
+
+def _listed(recordings: Recordings) -> Sequence[Recording]:
+    """Recordings in a list, the samples or the path of a single one, too."""
+    alone = isinstance(recordings, str | os.PathLike) or getattr(recordings, "ndim", 0) == 1
+    return [recordings] if alone else recordings  # type: ignore[return-value]

@@ -1,5 +1,7 @@
 """Sequences as users give them."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,8 +57,10 @@ def test_users_arrays_are_not_shared():
         ([np.zeros((2, 2)), np.zeros((2, 3))], "sequence 1 has 3 features, and 2 are expected"),
         ([np.zeros((2, 1)), [[0], [INF]]], "sequence 1, step 1: feature 0 is infinite"),
         ([[[0, -INF]]], "sequence 0, step 0: feature 1 is infinite"),
-        ([[["a"]]], "sequence 0 holds what is no number"),
-        ([[[1, 2], [3]]], "sequence 0 holds what is no number"),
+        ([[["a"]]], "sequence 0 holds 'a', which is no number; numpy"),
+        ([[[1, 2], [3]]], "sequence 0 holds rows of different lengths"),
+        ([[[1, 2]], [date(2024, 1, 2)]], r"sequence 1 holds datetime\.date\(2024, 1, 2\), which"),
+        ([[[1, 2]], [3, 4]], r"1 has 1 features, and 2 are expected; rows .* numpy\.array\(rows\)"),
         ("rows", "not str"),
         ({"rows": np.zeros((2, 2))}, "not dict"),
         (None, "not NoneType"),

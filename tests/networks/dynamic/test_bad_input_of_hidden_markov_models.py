@@ -107,3 +107,15 @@ def test_impossible_sequences_are_named():
             ZeroProbabilityError, "sequence 1 is impossible from step 3", lambda a=ask: a(sequences)
         )
     np.testing.assert_array_equal(model.log_likelihood(sequences), [np.log(0.5), -np.inf])
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "mixture", "autoregressive"])
+@pytest.mark.filterwarnings("ignore:expectation maximisation ended")
+def test_units_do_not_matter_until_squares_leave_the_range_of_doubles(kind):
+    rows = np.random.default_rng(0).normal(size=(40, 2)) + 4 * (np.arange(40) > 20)[:, None]
+    fits = [HiddenMarkovModel(2, kind).fit(rows * unit, iterations=5) for unit in (1, 1e-70)]
+    paths = [fit.predict(rows * unit) for fit, unit in zip(fits, (1, 1e-70), strict=True)]
+    np.testing.assert_array_equal(*paths)
+    for unit in (1e-200, 1e200):
+        with pytest.raises(LearningError, match=r"feature 0 has cells of .*: their squares"):
+            HiddenMarkovModel(2, kind).fit(rows * unit)

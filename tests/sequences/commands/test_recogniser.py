@@ -78,7 +78,7 @@ def test_what_is_written_answers_as_before(recogniser, tmp_path, emission):
 def test_audio_files_and_other_rates(recogniser, tmp_path):
     soundfile.write(tmp_path / "red.wav", np.repeat(spoken("red", 1), 2), 2 * RATE)
     with pytest.warns(ResampledWarning, match="16000 Hz was resampled to 8000"):
-        assert recogniser.predict([tmp_path / "red.wav"]) == ["red"]
+        assert recogniser.predict(str(tmp_path / "red.wav")) == ["red"]
     integers = (spoken("red", 1) * 2**15).astype(np.int16)
     assert recogniser.predict([(integers, RATE)]) == ["red"]
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), RATE)

@@ -43,8 +43,8 @@ def clusters(
     for feature, (width, most) in enumerate(zip(extent, np.nanmax(abs(rows), 0), strict=True)):
         if most > _WIDEST or 0 < width < 1 / _WIDEST:
             raise LearningError(
-                f"feature {feature} has cells of {most:.3g} that differ by {width:.3g}: variances of "
-                "such do not fit doubles; give it in another unit"
+                f"feature {feature} has cells of {most:.3g} that differ by {width:.3g}: their "
+                "squares do not fit doubles; give it in another unit"
             )
     mean, spread = np.nanmean(rows, 0), np.nanstd(rows, 0)
     spread[spread == 0] = 1.0

@@ -86,6 +86,9 @@ class SliceFilter:
         ZeroProbabilityError
             If they are impossible after those before; the filter is then as it was.
         """
+        if cells is not None and not isinstance(cells, Mapping):
+            names = ", ".join(self.model.variables)
+            raise EvidenceError(f"a step is a mapping of {names} to cells, not {cells!r:.40}")
         taken = self._taken(Evidence.of(dict(cells or {}), self.model.variables))
         self._window.append(taken)
         self.steps += 1

@@ -55,6 +55,8 @@ def test_bad_steps_leave_the_filter_as_it_was(tmp_path: Path) -> None:
     online = net.filter(lag=1)
     with pytest.raises(EvidenceError, match="input 'u' is to be observed"):
         online.step({"y": 1})
+    with pytest.raises(EvidenceError, match=r"a step is a mapping of .* to cells, not \[1, 2\]"):
+        online.step([1, 2])  # type: ignore[arg-type]
     with pytest.raises(UnknownVariableError, match="'v'"):
         online.step({"u": 0, "v": 1})
     with pytest.raises(EvidenceError, match="the last 0 steps"):
