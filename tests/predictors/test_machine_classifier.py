@@ -17,6 +17,7 @@ from mmgraph.networks.boltzmann.answers import PriorWarning
 
 MODALITIES = {"clinical": ["age", "stage", "smokes"], "genes": ["g1", "g2", "g3"]}
 SMALL = {"hidden": 8, "joint": 8, "epochs": 12, "folds": 2}
+ONCE = SMALL | {"epochs": 1}
 
 
 def patients(rows: int = 160, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -37,7 +38,7 @@ def log_loss(table: np.ndarray, labels: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def fitted() -> mm.MachineClassifier:
-    return mm.MachineClassifier(MODALITIES, **SMALL | {"epochs": 25}).fit(*patients())
+    return mm.MachineClassifier(MODALITIES, **SMALL | {"epochs": 20}).fit(*patients(70))
 
 
 @pytest.mark.parametrize("given", [None, ["clinical"], ["genes"]])
@@ -76,9 +77,9 @@ def test_training_rows_may_lack_modalities():
 
 
 def test_columns_that_do_not_vary_and_modalities_that_are_never_there():
-    frame, labels = patients()
+    frame, labels = patients(40)
     frame = frame.assign(age=1.0, stage="no", g1=np.nan, g2=np.nan, g3=np.nan)
-    clf = mm.MachineClassifier(MODALITIES, **SMALL).fit(frame, labels)
+    clf = mm.MachineClassifier(MODALITIES, **SMALL | {"epochs": 2}).fit(frame, labels)
     assert clf.told_ == ("clinical",)
     assert [v.name for v in clf.machine_.visible] == ["clinical.states2"]
     with pytest.raises(LearningError, match="no modality of the data frame tells"):
@@ -89,7 +90,7 @@ def test_without_any_modality_the_prior(fitted):
     frame, _ = patients(5)
     prior = np.full((5, 2), 0.5)
     np.testing.assert_array_equal(fitted.predict_proba(frame, given=[]), prior)
-    plain = mm.MachineClassifier(MODALITIES, temper=False, **SMALL).fit(*patients(40))
+    plain = mm.MachineClassifier(MODALITIES, temper=False, **ONCE).fit(*patients(40))
     for clf in (fitted, plain):
         with pytest.warns(PriorWarning) as caught:
             table = clf.predict_proba(frame.mask(frame.notna()))
@@ -124,7 +125,7 @@ def test_powers_make_it_modest_on_other_groups():
 
 def test_seeds_and_options_of_scikit_learn():
     frame, labels = patients(40)
-    clf = mm.MachineClassifier(MODALITIES, temper=False, **SMALL | {"epochs": 3})
+    clf = mm.MachineClassifier(MODALITIES, temper=False, **ONCE)
     first = clf.fit(frame, labels).predict_proba(frame)
     np.testing.assert_array_equal(clone(clf).fit(frame, labels).predict_proba(frame), first)
     other = clone(clf).set_params(random_state=1).fit(frame, labels)
@@ -139,10 +140,10 @@ def test_seeds_and_options_of_scikit_learn():
 
 
 def test_rows_count_by_their_weights():
-    frame, labels = patients(60)
-    clf = mm.MachineClassifier(MODALITIES, temper=False, **SMALL)
-    first = clf.fit(frame, labels, sample_weight=np.r_[np.zeros(30), np.full(30, 2.0)])
-    second = clone(clf).fit(frame[30:], labels[30:])
+    frame, labels = patients(40)
+    clf = mm.MachineClassifier(MODALITIES, temper=False, **SMALL | {"epochs": 5})
+    first = clf.fit(frame, labels, sample_weight=np.r_[np.zeros(20), np.full(20, 2.0)])
+    second = clone(clf).fit(frame[20:], labels[20:])
     np.testing.assert_array_equal(first.predict_proba(frame), second.predict_proba(frame))
     ill = clone(clf).fit(frame, labels, sample_weight=1.0 + 8 * (labels == "ill"))
     even = clone(clf).fit(frame, labels).predict_proba(frame)[:, 0].mean()
@@ -160,7 +161,7 @@ def test_images_and_sequences_are_numbers():
         },
         np.where(codes, "ill", "well"),
     )
-    clf = mm.MachineClassifier(**SMALL).fit(data)
+    clf = mm.MachineClassifier(temper=False, **SMALL).fit(data)
     assert clf.told_ == ("image", "walk")
     assert (clf.predict(data) == np.where(codes, "ill", "well")).mean() > 0.9
 
@@ -181,7 +182,7 @@ def test_what_cannot_be_learned():
 
 @pytest.mark.slow
 @parametrize_with_checks(
-    [mm.MachineClassifier(hidden=8, joint=8, epochs=15, temper=False)],
+    [mm.MachineClassifier(hidden=8, joint=8, epochs=8, temper=False)],
     expected_failed_checks=lambda _: {
         "check_sample_weight_equivalence_on_dense_data": "weights draw as many rows, and no more",
     },

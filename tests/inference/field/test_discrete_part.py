@@ -182,7 +182,8 @@ def test_what_does_not_fit_is_refused_before_it_is_listed(monkeypatch):
 @pytest.mark.parametrize("method", ["belief_propagation", "mean_field", "gibbs"])
 def test_mixed_networks_on_a_device(cuda, method):
     net, evidence = chain_of_two(), {"y": [0.3, 1.5]}
-    options = {"generator": torch.Generator().manual_seed(0)} if method == "gibbs" else {}
+    options = {"draws": 100, "generator": torch.Generator().manual_seed(0)}
+    options = options if method == "gibbs" else {}
     found = mm.query(net, evidence, method=method, device=cuda, **options)
     truth = mm.query(net, evidence, method="junction_tree")
     for name in ("a", "b"):

@@ -9,7 +9,12 @@ import mmgraph as mm
 from mmgraph.graph.errors import MmgraphError
 
 SOUND = mm.Variable("spectrum", shape=(4,), family="gaussian", modality="sound")
-METHODS = ("mean_field", "gibbs", "parallel_tempering", "annealed_importance_sampling")
+METHODS = {
+    "mean_field": {},
+    "gibbs": {"draws": 100},
+    "parallel_tempering": {"draws": 100},
+    "annealed_importance_sampling": {},
+}
 MESSAGE = "is not finite: the weights between 'spectrum' and 'hidden', whose units are not bounded"
 
 
@@ -25,7 +30,7 @@ def unbounded(weight: float, dtype: torch.dtype = torch.float32) -> mm.Restricte
 @pytest.mark.parametrize("weight", [0.7, 5.0])
 def test_no_distribution_no_answer(method, weight):
     with pytest.raises(MmgraphError, match=MESSAGE):
-        mm.query(unbounded(weight), None, method=method)
+        mm.query(unbounded(weight), None, method=method, **METHODS[method])
 
 
 def test_no_distribution_no_sample():
@@ -35,12 +40,12 @@ def test_no_distribution_no_sample():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_bounded_weights_have_an_answer(method):
-    found = mm.query(unbounded(0.2), None, method=method)
+    found = mm.query(unbounded(0.2), None, method=method, **METHODS[method])
     assert found.mean("hidden").isfinite().all()
 
 
 def test_an_observed_layer_bounds_the_other():
-    found = mm.query(unbounded(5.0), {"spectrum": torch.ones(2, 4)}, method="gibbs")
+    found = mm.query(unbounded(5.0), {"spectrum": torch.ones(2, 4)}, method="gibbs", draws=100)
     assert found.mean("hidden").isfinite().all()
 
 

