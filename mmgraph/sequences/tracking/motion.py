@@ -185,7 +185,7 @@ def join_densities(ends, starts, gaps, model):
             )
             off = model.position_noise * tall if k < 2 else model.size_noise
             p = spread[k, 0] + starts[1][i, k, 0] + (model.lasting * off) ** 2
-            c = spread[k, 1] - starts[1][i, k, 1]
+            c = spread[k, 1] + starts[1][i, k, 1]
             v = spread[k, 2] + starts[1][i, k, 2]
             e, f = starts[0][i, k, 0] - mean[k, 0], starts[0][i, k, 1] - mean[k, 1]
             determinant = max(p * v - c * c, 1e-9 * p * v)

@@ -62,7 +62,9 @@ def _sure_pieces(
     detections: Detections, model: AssociationModel, settings: OfflineSettings
 ) -> tuple[_Sequence, list[Int64[np.ndarray, " boxes"]], float]:
     """Return what a strict pass through the frames does not doubt, in order of their beginnings."""
-    strict = model._replace(others=model.others + model.strict, shown=-np.inf)
+    strict = model._replace(
+        others=model.others + model.strict, named=-np.inf, shown=-np.inf, least_joined=np.inf
+    )
     tracker = OnlineTracker(strict, _PIECE_MEMORY, settings.motion, settings.appearance)
     frames, ids = detections.frames, np.zeros(len(detections), np.int64)
     shifts = []
@@ -112,12 +114,16 @@ def _joined(
     if sequence.features is not None:
         looks = np.stack([_usual(sequence.features[rows]) for rows in pieces])
         joins = joins + sequence.evidence.log_ratios(distances_between(looks, looks))[tails, heads]
-    worthwhile = joins > model.prior  # else it is cheaper to end and to begin
+    # Who is missing in the first or the last frames may have been there, not found.
+    before, after = first - sequence.frames[0], sequence.frames[-1] - last
+    entering = model.throughout + np.maximum(model.missed * before, -model.start)
+    leaving = np.maximum(model.missed * after, -model.start)
+    worthwhile = joins > model.least_joined
     problem = FlowProblem(
         starts=first,
         costs=-gains,
-        entries=np.full(len(pieces), -model.prior),
-        exits=np.zeros(len(pieces)),
+        entries=-entering,
+        exits=-leaving,
         tails=tails[worthwhile],
         heads=heads[worthwhile],
         link_costs=-joins[worthwhile],
@@ -131,7 +137,7 @@ def _joined(
         while flow.successors[chain[-1]] >= 0:
             chain.append(int(flow.successors[chain[-1]]))
         chains.append(np.concatenate([pieces[i] for i in chain]))
-        odds.append(float(gains[chain].sum() + model.prior))
+        odds.append(float(gains[chain].sum() + entering[chain[0]] + leaving[chain[-1]]))
     return chains, odds, (flow.cost, flow.bound)
 
 

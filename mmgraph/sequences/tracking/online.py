@@ -17,6 +17,7 @@ from mmgraph.sequences.tracking.confidence import ConfidenceScale
 from mmgraph.sequences.tracking.detections import Detections
 from mmgraph.sequences.tracking.motion import (
     as_boxes,
+    join_densities,
     log_densities,
     measured,
     predict_tracks,
@@ -145,10 +146,15 @@ class OnlineTracker:
         born = np.ones(len(points), bool)
         born[rows] = False
         fresh = _born(points[born], worth[born], sure[born], looks[born], self.model)
-        if first:  # whoever is there then has come at any time before
+        if first:
             fresh.odds += self.model.start
+        elif len(tracks) and len(fresh):
+            found = followed.means[tracks], followed.spreads[tracks]
+            near = log_densities(*found, points[born], _STILL, self.model)
+            fresh.odds[near.max(axis=0) > self.model.others] += self.model.twice
         fresh.rows[:] = order[born]
         followed.append(fresh)
+        self._name(followed)
         answer = self._shown(followed)
         recent = followed.missed <= self.memory
         followed.keep(recent & ((followed.odds > _FORGOTTEN) | (followed.ids > 0)))
@@ -269,15 +275,35 @@ class OnlineTracker:
         speeds = followed.means[settled, :2, 1] / np.exp(followed.means[settled, 3:, 0])
         self.pace.learn(speeds / self.usual.start_velocity)
 
+    def _name(self, followed: _Followed) -> None:
+        """Name those who now probably exist: as the lost ones who they may be, or anew."""
+        model = self.model
+        new = np.flatnonzero((followed.ids == 0) & (followed.odds > model.named))
+        if not len(new):
+            return
+        lost = np.flatnonzero((followed.ids > 0) & (followed.missed > 0))
+        pairs = np.repeat(lost, len(new)), np.tile(new, len(lost))
+        hidden = followed.missed[pairs[0]] - followed.age[pairs[1]]
+        joins = model.joined + model.hidden * hidden
+        if self.motion:
+            ends, starts = ((followed.means[rows], followed.spreads[rows]) for rows in pairs)
+            joins += join_densities(ends, starts, np.zeros(len(hidden)), model)
+        looks = distances_between(followed.features[lost], followed.features[new])
+        joins = joins.reshape(looks.shape) + self.evidence.log_ratios(looks)
+        again, rows = _most_probable(joins - model.least_joined)
+        followed.ids[new[rows]] = followed.ids[lost[again]]
+        new = np.delete(new, rows)
+        followed.ids[new] = self._next_id + np.arange(len(new))
+        self._next_id += len(new)
+        followed.keep(~np.isin(np.arange(len(followed)), lost[again]))
+
     def _shown(self, followed: _Followed) -> Tracks:
-        """Return the tracks that probably exist, and give names to those that are new."""
+        """Return the tracks that have names, and probably exist."""
         tall = np.exp(followed.means[:, 3, 0])
         sharp = np.sqrt(followed.spreads[:, :2, 0].max(axis=1)) < self.model.blurred * tall
         found = followed.missed == 0
-        shown = np.flatnonzero((followed.odds > self.model.shown) & (found | sharp))
-        nameless = shown[followed.ids[shown] == 0]
-        followed.ids[nameless] = self._next_id + np.arange(len(nameless))
-        self._next_id += len(nameless)
+        exists = (followed.ids > 0) & (followed.odds > self.model.shown)
+        shown = np.flatnonzero(exists & (found | sharp))
         shown = shown[np.argsort(followed.ids[shown])]
         return Tracks(
             followed.ids[shown],

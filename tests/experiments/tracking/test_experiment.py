@@ -75,7 +75,8 @@ def test_fewer_switches_than_sort_at_its_accuracy(tmp_path: Path):
     results = experiment.run("pedestrians", tmp_path)["results"]
     by_name = {(row["data"], row["method"]): row for row in results}
     for data in ("all of tud_pedestrians", "12 made scenes"):
-        sort, offline = by_name[data, "sort"], by_name[data, "offline"]
-        assert offline["mota"] >= sort["mota"]
-        assert offline["switches"] <= 0.9 * sort["switches"]
+        sort = by_name[data, "sort"]
+        for method in ("online", "offline"):
+            assert by_name[data, method]["mota"] >= sort["mota"]
+            assert by_name[data, method]["switches"] <= 0.9 * sort["switches"]
     assert (tmp_path / "video.png").exists()  # the fixture of this folder writes no pixels

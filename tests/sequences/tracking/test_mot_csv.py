@@ -29,6 +29,8 @@ def test_detections_may_have_names_blanks_and_features(tmp_path: Path):
     assert (found.frames.tolist(), found.features.tolist()) == ([1], [[2.0]])
     path.write_text("2 -1 0 0 5 9\n")
     assert read_detections(path).confidences is None
+    path.write_text("# by hand\nFrame; id; left; top; width; height\n3; -1; 0; 0; 5; 9\n")
+    assert read_detections(path).boxes.tolist() == [[0, 0, 5, 9]]
     path.write_text("")
     assert len(read_detections(path)) == 0
 
@@ -36,12 +38,15 @@ def test_detections_may_have_names_blanks_and_features(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1,-1,0,0,5,-9,1", "box 0 .* not positive"),
-        ("1,-1,0,0,5,nan,1", "box 0 .* not finite"),
-        ("1,-1,0,0,5,9,1\n1,-1,0,0,x,9,1", "line 2: no number in"),
+        ("frame,,,,,\n# two\n1,-1,0,0,5,-9,1", "line 3: the box .* not positive"),
+        ("1,-1,0,0,5,nan,1", "line 1: the box .* not finite"),
+        ("1,-1,0,0,5,9,1\n1,-1,0,0,x,9,1", r"line 2: column 5 \(width\) is 'x' and no number"),
+        ("# one\nframe,,,,,\n\n1,-1,0,0,,9,1", r"line 4: column 5 \(width\) is empty"),
+        ("1,-1,0,0,5,9,1,-1,-1,-1,3,", r"line 1: column 12 \(feature 2\) is empty"),
+        ("1;-1;0;0,5;5;9;1", r"line 1: column 4 \(top\) is '0,5' and no number"),
         ("1,-1,0,0,5", "line 1: 5 columns"),
         ("1,-1,0,0,5,9,1\n1,-1,0,0,5,9", "line 2: 6 columns; expected 7"),
-        ("1.5,-1,0,0,5,9", "no whole number"),
+        ("1,-1,0,0,5,9\n1.5,-1,0,0,5,9", "line 2: the frame of the box is .* no whole number"),
     ],
 )
 def test_lines_that_are_no_boxes_are_refused(tmp_path: Path, text: str, message: str):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmgraph.graph.errors import EvidenceError, MmgraphError
+from mmgraph.sequences.tracking.association_model import AssociationModel
 from mmgraph.sequences.tracking.detections import Detections
 from mmgraph.sequences.tracking.tracker import Tracker
 from mmgraph.sequences.tracking.tracks import Tracks
@@ -81,15 +82,37 @@ def test_appearance_alone_follows_who_jumps():
     assert len(pairs) == 3  # nobody changes identity
 
 
-def test_empty_frames_one_frame_and_none():
+def test_empty_frames_and_none():
     state = Tracker().online()
     assert len(state.step([])) == 0
     nothing = Detections([], [])
     for tracks in (Tracker().track(nothing), Tracker().track_online(nothing)):
         assert len(tracks) == 0
         assert tracks.boxes.shape == (0, 4)
-    one = Detections([5, 5], [[0, 0, 10, 20], [100, 0, 10, 20]])
-    assert sorted(Tracker().track_online(one).ids) == [1, 2]
+
+
+@pytest.mark.parametrize("method", ["track", "track_online"])
+def test_who_is_there_in_a_single_frame_is_tracked(method):
+    one = Detections([5, 5], [[0, 0, 10, 20], [100, 0, 10, 20]], [0.9, 0.8])
+    assert getattr(Tracker(), method)(one).ids.tolist() == [1, 2]
+
+
+def test_who_is_found_again_after_a_while_has_the_same_name():
+    walk = np.array([[4.0 * t, 0, 20, 50] for t in range(1, 53)])
+    seen = np.r_[:15, 37:52]
+    later = Detections(seen + 1, walk[seen])
+    model = AssociationModel()
+    for least, names in ((model.least_joined, {1}), (np.inf, {1, 2})):  # the first box is too few
+        tracks = Tracker(model=model._replace(least_joined=least)).track_online(later)
+        assert set(tracks.ids) == names
+
+
+def test_a_second_box_of_one_person_is_no_track():
+    walk = np.array([[3.0 * t, 0, 20, 50] for t in range(1, 17)])
+    boxes = Detections(np.r_[1:17, 6:17], np.r_[walk, walk[5:] + np.array([1, 4, -2, -6])])
+    model = AssociationModel()
+    for less, names in ((model.twice, {1}), (0.0, {1, 2})):
+        assert set(Tracker(model=model._replace(twice=less)).track_online(boxes).ids) == names
 
 
 def test_identities_are_never_used_again():
@@ -155,8 +178,8 @@ def test_bad_settings_are_refused():
 
 @pytest.mark.parametrize("way", ["track", "track_online"])
 def test_frames_far_apart_cost_no_more_than_their_boxes(way):
-    boxes = np.array([[10.0 + 3 * t, 10, 20, 50] for t in range(12)])
-    near = np.arange(1, 13)
+    boxes = np.array([[10.0 + 3 * t, 10, 20, 50] for t in range(16)])
+    near = np.arange(1, 17)
     one = getattr(Tracker(), way)(Detections(near, boxes))
     frames = np.concatenate([near, near + 10**9])
     two = getattr(Tracker(), way)(Detections(frames, np.concatenate([boxes, boxes])))
@@ -164,4 +187,4 @@ def test_frames_far_apart_cost_no_more_than_their_boxes(way):
     assert set(one.frames) <= set(two.frames[first])
     assert set(two.ids[first]).isdisjoint(two.ids[later])
     assert later.sum() >= 5
-    assert two.frames.max() == 10**9 + 12
+    assert two.frames.max() == 10**9 + 16
