@@ -56,6 +56,7 @@ _ASKS = {
     "sequence model": "mmgraph infer {name} --evidence-file STEPS.csv",
     "retriever": "mmgraph search {name} WORDS",
     "command recogniser": "mmgraph listen {name} AUDIO.wav",
+    "sequence labeller": "mmgraph recognise {name} NEW.csv --modality NAME=COLUMN,…",
 }
 """By kind of model, the command that asks it."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]

@@ -18,6 +18,7 @@ from mmgraph.cli.common import (
     spread,
 )
 from mmgraph.cli.evidence import reading
+from mmgraph.cli.outputs import check_model_place
 from mmgraph.cli.rows import check_table, write_table
 from mmgraph.cli.sequences.recordings import (
     ColumnOptions,
@@ -26,6 +27,7 @@ from mmgraph.cli.sequences.recordings import (
     at_rate,
     read_recordings,
 )
+from mmgraph.graph.errors import EvidenceError, FormatError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +42,10 @@ _SHOWN = 40
 @spread
 def recognise(
     shown: Annotated[
-        Path, typer.Argument(help="Labelled recordings: a CSV, TSV or Parquet file, or a folder.")
+        Path,
+        typer.Argument(
+            help="Labelled recordings: a CSV, TSV or Parquet file, or a folder; or a model of them."
+        ),
     ],
     new: Annotated[Path, typer.Argument(help="Recordings to label: likewise, without labels.")],
     columns: ColumnOptions,
@@ -61,6 +66,10 @@ def recognise(
             "action, and the probability of each."
         ),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Where to write what was learned (.mmgraph), to label others by."),
+    ] = None,
     read: ReadOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -72,14 +81,26 @@ def recognise(
 
     Example: mmgraph recognise shown/ new.csv --modality wrist=ax,ay,az --output actions.csv
     """
+    import mmgraph
+    from mmgraph.formats.resolve import NATIVE_SUFFIX
     from mmgraph.predictors.sequences.resampling import rate_of
 
     check_table(output)
+    if model is not None:
+        check_model_place(model)
+        if model.suffix != NATIVE_SUFFIX:
+            raise FormatError(f"{model}: a labeller is written to {NATIVE_SUFFIX}")
     options = reading(read)
-    learned = read_recordings(shown, columns, True, options)
+    labeller = _read_labeller(shown, rate)
+    learned = [] if labeller else read_recordings(shown, columns, True, options)
     others = read_recordings(new, columns, False, options)
+    if labeller is not None:
+        rate = labeller.rate
     rate = rate_of(learned[0].times, learned[0].name) if rate is None else rate
-    labeller, steps, cells = _learned(learned, others, list(columns.channels()), rate, lag)
+    modalities = list(columns.channels())
+    labeller, steps, cells = _learned(labeller, learned, others, modalities, rate, lag)
+    if model is not None:
+        mmgraph.write(labeller, model)
     names = [str(label) for label in labeller.classes_]
     segments = _segments(others, steps, labeller.segments(cells, lag=lag), rate)
     if output is not None:
@@ -92,17 +113,35 @@ def recognise(
     print_table(["recording", "begin", "end", "action", "probability"], shown_cells)
     if len(segments) > _SHOWN:
         typer.echo(f"… and {len(segments) - _SHOWN} segments more; --json gives all")
-    list_written(file for file in (output,) if file is not None)
+    list_written(file for file in (output, model) if file is not None)
+
+
+def _read_labeller(path: Path, rate: float | None) -> SequenceLabeller | None:
+    """What an earlier call wrote; None where a path holds no model."""
+    import mmgraph
+    from mmgraph.formats.native.directory import is_native
+    from mmgraph.predictors.sequences.sequence_labeller import SequenceLabeller
+
+    if not is_native(path):
+        return None
+    labeller = mmgraph.read(path)
+    if not isinstance(labeller, SequenceLabeller):
+        kind = getattr(type(labeller), "file_kind", type(labeller).__name__)
+        raise FormatError(f"{path} holds a {kind}, and no labeller of recordings")
+    if rate not in (None, labeller.rate):
+        raise EvidenceError(f"{path} labels {labeller.rate:g} steps a second, not --rate {rate:g}")
+    return labeller
 
 
 def _learned(
+    labeller: SequenceLabeller | None,
     learned: Sequence[Recording],
     others: Sequence[Recording],
     modalities: Sequence[str],
     rate: float,
     lag: float | None,
 ) -> tuple[SequenceLabeller, RegularSteps, RecordingCells]:
-    """What has learned from some recordings, and the steps and features of the others.
+    """What has learned from some recordings, now or earlier, and steps and features of others.
 
     Learning takes minutes: what is wrong with the others is told before.
     """
@@ -111,10 +150,12 @@ def _learned(
     from mmgraph.predictors.sequences.sequence_labeller import SequenceLabeller
 
     old, steps = at_rate(learned, rate, modalities), at_rate(others, rate, modalities)
-    labeller = SequenceLabeller(rate=rate)
+    known, labeller = labeller, labeller or SequenceLabeller(rate=rate)
     cells = labeller.cells(steps.signals)
     if lag is not None:
         cells.features.later_cells(lag)
+    if known is not None:
+        return known, steps, cells
     labels = [np.array(one.labels, object)[r] for one, r in zip(learned, old.rows, strict=True)]
     labeller.fit(old.signals, labels, [one.person for one in learned])
     return labeller, steps, cells

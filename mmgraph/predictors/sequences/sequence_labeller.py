@@ -262,17 +262,15 @@ class SequenceLabeller(BaseEstimator):
     ) -> tuple[RecordingCells, list[Float64[np.ndarray, "cells states"]]]:
         """Cells, and the probabilities of the states of each recording's."""
         check_is_fitted(self)
-        if isinstance(recordings, Mapping):
-            for name in recordings:
-                if name not in self.learned_from_:
-                    hint = suggestion(name, self.learned_from_)
-                    raise UnknownVariableError(f"no modality is called {name!r}{hint}")
+        named = recordings.channels if isinstance(recordings, RecordingCells) else recordings
+        for name in named if isinstance(named, Mapping) else ():
+            if name not in self.learned_from_:
+                hint = suggestion(name, self.learned_from_)
+                raise UnknownVariableError(f"no modality is called {name!r}{hint}")
         cells = self.cells(recordings)
         for name, count in cells.channels.items():
-            if count != (learned := self.channels_.get(name, count)):
-                raise LearningError(
-                    f"'{name}' has {count} channels, and learned was from {learned}"
-                )
+            if count != (known := self.channels_.get(name, count)):
+                raise LearningError(f"'{name}' has {count} channels, and learned was from {known}")
         later = None if lag is None else cells.features.later_cells(lag)
         asked = asked_modalities(self.modalities_, given)
         there = tuple(m for m in asked if m in cells.data.modalities)

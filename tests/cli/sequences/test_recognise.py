@@ -47,8 +47,12 @@ def test_new_recordings_are_labelled_with_what_they_have(mmgraph, folder: Path):
     written(Path("new.csv"), made, 0, False, columns="g")
     written(Path("shown/3.csv"), made_recordings(4, seed=0), 3, True, columns="abc")
     asked = ("recognise", "shown", "new.csv", *SENSORS)
-    code, out, err = mmgraph(*asked, "--output", "actions.csv", "--json")
+    code, out, err = mmgraph(*asked, "--output", "actions.csv", "--model", "l.mmgraph", "--json")
     assert code == 0, err
+    again = ("recognise", "l.mmgraph", "new.csv", "--modality", "turns=g")
+    assert mmgraph(*again, "--json")[1] == out
+    assert "labels 10 steps a second, not --rate 20" in mmgraph(*again, "--rate", 20)[2]
+    assert "did you mean 'turns'" in mmgraph(*again[:-1], "turn=g")[2]
     said = json.loads(out)
     assert said["actions"] == ["rest", "sway", "turn"]
     assert said["rate"] == pytest.approx(10)
