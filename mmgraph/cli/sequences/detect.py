@@ -121,10 +121,7 @@ def detect(
     check_table(output)
     comparison.check()
     declared = read_rules(rules)
-    known = [one.name for one in declared]
-    wanted = known[-1] if rule is None else rule
-    if wanted not in known:
-        raise EvidenceError(f"{rules} has no rule '{wanted}'{suggestion(wanted, known)}")
+    wanted = _wanted([one.name for one in declared], rule, rules)
     options = reading(read)
     told = event_probabilities(declared, _read_actions(actions, names, options))[wanted]
     events = [asdict(event) for event in told.events(threshold)]
@@ -135,13 +132,18 @@ def detect(
         write_table(output, [{name: [event[name] for event in events] for name in _COLUMNS}])
     if as_json:
         print_json(record)
-    else:
-        print_table(_COLUMNS, [[event[name] for name in _COLUMNS] for event in events])
-        if columns:
-            print_table(list(columns), list(zip(*columns.values(), strict=True)))
-        list_written(
-            file for file in (output, comparison.curve, comparison.picture) if file is not None
-        )
+        return
+    print_table(_COLUMNS, [[event[name] for name in _COLUMNS] for event in events])
+    if columns:
+        print_table(list(columns), list(zip(*columns.values(), strict=True)))
+    list_written(filter(None, (output, comparison.curve, comparison.picture)))
+
+
+def _wanted(known: list[str], rule: str | None, rules: Path) -> str:
+    """Return the name of the rule that is asked for, by default the last."""
+    if rule is not None and rule not in known:
+        raise EvidenceError(f"{rules} has no rule '{rule}'{suggestion(rule, known)}")
+    return known[-1] if rule is None else rule
 
 
 def _read_actions(path: Path, labels: str | None, options: dict[str, Any]) -> Actions:

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 
 from mmgraph.datasets.entries import read_member
 from mmgraph.datasets.readers.unpacked import unpacked
-from mmgraph.graph.errors import needs
+from mmgraph.sequences.tracking.video import video_frames
 
 _FILE = "vtest.avi"
 
@@ -29,18 +29,8 @@ class SquareVideo:
     path: Path
 
     def frames(self) -> Iterator[UInt8[np.ndarray, "height width 3"]]:
-        """Yield red, green and blue of each frame.
-
-        Raises
-        ------
-        MissingExtraError
-            If PyAV is not installed.
-        """
-        with needs("tracking", "av", "reading videos"):
-            import av
-        with av.open(self.path) as video:
-            for frame in video.decode(video=0):
-                yield frame.to_ndarray(format="rgb24")
+        """Yield red, green and blue of each frame; see :func:`video_frames`."""
+        return (picture for _, picture in video_frames(self.path))
 
 
 def load() -> SquareVideo:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float64
 
 from mmgraph.graph.errors import MmgraphError
 from mmgraph.plots.figures import (
@@ -20,6 +23,9 @@ from mmgraph.sequences.events.detection_curve import DetectionCurve
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_MARKED = 6
+"""Thresholds that are written beside a curve, at most."""
+
 
 def draw_detection_curves(
     curves: Mapping[str, DetectionCurve], *, title: str | None = None
@@ -29,7 +35,7 @@ def draw_detection_curves(
     Parameters
     ----------
     curves : mapping of str to DetectionCurve
-        By rule; a point for each threshold.
+        By rule; a point for each threshold, with a few of these written beside their points.
     title : str, optional
         Above everything.
 
@@ -40,19 +46,35 @@ def draw_detection_curves(
     """
     if not curves:
         raise MmgraphError("there is no curve to draw")
-    figure = new_figure(8.0, 3.6)
+    figure = new_figure(8.0, 4.0)
     late, found = figure.subplots(1, 2)
     for number, (name, curve) in enumerate(curves.items()):
         style = {"color": PALETTE[number % len(PALETTE)], "marker": "o", "markersize": 4}
         late.plot(curve.false_alarms, curve.delays, label=plain(name), **style)
         found.plot(curve.false_alarms, 100 * curve.found, label=plain(name), **style)
+        _mark_thresholds(late, curve, curve.delays, style["color"])
+        _mark_thresholds(found, curve, 100 * curve.found, style["color"])
     name_axes(late, "false alarms an hour", "median delay (s)")
     name_axes(found, "false alarms an hour", "events noticed (%)")
     found.set_ylim(-3, 103)
+    late.set_ylim(bottom=0)
     for axes in (late, found):
         as_chart(axes)
         axes.set_xlim(left=-0.02 * axes.get_xlim()[1])
-    late.set_ylim(bottom=0)
-    legend(found, fontsize=9)
+        legend(axes, fontsize=9, title="rule; numbers: thresholds", title_fontsize=8)
     entitle(figure, title)
     return figure
+
+
+def _mark_thresholds(
+    axes: Any, curve: DetectionCurve, heights: Float64[np.ndarray, " thresholds"], colour: Any
+) -> None:
+    """Write thresholds beside points: the lowest of those at one place, and at most six."""
+    points = np.round(np.stack([curve.false_alarms, heights], axis=1), 9)
+    there = np.flatnonzero(np.isfinite(points).all(axis=1))
+    places = there[np.sort(np.unique(points[there], axis=0, return_index=True)[1])]
+    for i in places[:: 1 + (len(places) - 1) // _MARKED]:
+        text = f"{curve.thresholds[i]:.3g}"
+        axes.annotate(
+            text, points[i], xytext=(4, 4), textcoords="offset points", color=colour, fontsize=7
+        )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 VIDEOS = (".mp4", ".mkv", ".avi")
 _TRAIL = 25
-"""Frames for which the path of a person stays in sight."""
+"""Frames for which a path stays in sight."""
 
 
 def track_paths(
@@ -30,7 +30,7 @@ def track_paths(
     picture: UInt8[np.ndarray, "height width 3"] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Draw paths: on the left where people walk, on the right when.
+    """Draw paths: on the left where each track runs, on the right when.
 
     Parameters
     ----------
@@ -44,15 +44,15 @@ def track_paths(
     place, time = figure.subplots(1, 2)
     if picture is not None:
         show_image(place, picture, alpha=0.6)
-    feet = tracks.boxes[:, :2] + tracks.boxes[:, 2:] * [0.5, 1.0]
+    lower = tracks.boxes[:, :2] + tracks.boxes[:, 2:] * [0.5, 1.0]
     for identity in np.unique(tracks.ids):
         rows = tracks.ids == identity
         colour, gaps = PALETTE[identity % len(PALETTE)], tracks.detections[rows] < 0
-        place.plot(*feet[rows].T, color=colour, linewidth=1.5)
-        place.plot(*feet[rows][-1], "o", color=colour, markersize=4)
+        place.plot(*lower[rows].T, color=colour, linewidth=1.5)
+        place.plot(*lower[rows][-1], "o", color=colour, markersize=4)
         for axes_x, shown, style in (
-            (feet[rows, 0], ~gaps, {"marker": "."}),
-            (feet[rows, 0], gaps, {"marker": "x"}),
+            (lower[rows, 0], ~gaps, {"marker": "."}),
+            (lower[rows, 0], gaps, {"marker": "x"}),
         ):
             time.plot(
                 tracks.frames[rows][shown],
@@ -63,7 +63,7 @@ def track_paths(
                 **style,
             )
         time.annotate(
-            str(identity), (tracks.frames[rows][0], feet[rows, 0][0]), color=INK, fontsize=8
+            str(identity), (tracks.frames[rows][0], lower[rows, 0][0]), color=INK, fontsize=8
         )
     if picture is None:
         place.invert_yaxis()
@@ -72,7 +72,7 @@ def track_paths(
     as_chart(time)
     name_axes(place, "to the right (pixels)", "down (pixels)")
     name_axes(time, "frame", "to the right (pixels)")
-    place.set_title("Paths of feet; a dot where each ends", color=INK, fontsize=11)
+    place.set_title("Paths of the middle of lower edges; a dot: the end", color=INK, fontsize=11)
     time.set_title("The same over time; crosses: inferred", color=INK, fontsize=11)
     entitle(figure, title)
     return figure

@@ -49,6 +49,16 @@ def test_tracks_are_written_and_drawn_on_the_video(mmgraph, walk: Path, how):
     assert Path("paths.png").stat().st_size > 5000
 
 
+def test_no_tracks_have_a_reason(mmgraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for text, why in (
+        ("", "there are no boxes"),
+        ("1,-1,0,0,9,9\n90,-1,300,0,9,9\n", "of 2 boxes"),
+    ):
+        Path("boxes.csv").write_text(text)
+        assert why in mmgraph("track", "boxes.csv", "--output", "tracks.csv")[2]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

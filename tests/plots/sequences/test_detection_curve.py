@@ -21,5 +21,11 @@ def test_a_point_stands_for_each_threshold():
     late, found = figure.axes
     assert late.lines[0].get_xdata().tolist() == [6.0, 1.0, 0.0]
     assert found.lines[0].get_ydata().tolist() == [100.0, 50.0, 0.0]
+    assert [text.get_text() for text in late.texts] == [
+        "0.2",
+        "0.5",
+    ]  # no delay where none is found
+    assert [text.get_text() for text in found.texts] == ["0.2", "0.5", "0.8"]
+    assert all(axes.get_legend().get_texts()[0].get_text() == "a fall" for axes in (late, found))
     with pytest.raises(MmgraphError, match="no curve"):
         draw_detection_curves({})
