@@ -82,16 +82,7 @@ def write_model(labeller: SequenceLabeller, path: str | os.PathLike[str]) -> Non
 
 
 def restored_model(document: JsonObject, path: Path, size_limit: int) -> SequenceLabeller:
-    """Return the labeller of a directory whose ``network.json`` is read already.
-
-    Raises
-    ------
-    FormatError
-        If a file is missing, damaged, or not what the others say, or holds a type that is not
-        trusted.
-    MissingExtraError
-        If skops is not installed.
-    """
+    """Return the labeller of a directory; errors as of other classifiers."""
     file = path / PARAMETERS
     tensors = tensors_of(checked_bytes(document, file, size_limit), file)
 

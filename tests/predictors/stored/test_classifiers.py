@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 import mmgraph as mm
-from mmgraph.cli.common import read_graph
+from mmgraph.cli.common import read_model
 from mmgraph.graph.errors import FormatError, MmgraphError, SchemaError
 from mmgraph.predictors.leaves.encoder import EncoderLeaf
 from mmgraph.predictors.leaves.leaf import Leaf
@@ -312,7 +312,7 @@ def test_commands_that_ask_graphs_say_what_it_is(directory: Path):
     with pytest.raises(
         FormatError, match=r"m\.mmgraph holds a multimodal classifier, and no graph"
     ):
-        read_graph(str(directory))
+        read_model(str(directory))
 
 
 def sign(directory: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import mmgraph as mm
-from mmgraph.cli.common import read_graph
+from mmgraph.cli.common import read_model
 from mmgraph.cli.tables.classifiers import read_classifier
 from mmgraph.deep.losses.between import Cosine
 from mmgraph.deep.representations.representation import MultimodalRepresentation
@@ -121,7 +121,7 @@ def copied(directory: Path, tmp_path: Path) -> Path:
 
 def test_it_is_no_model_that_commands_ask(directory: Path):
     with pytest.raises(FormatError, match="holds a multimodal representation, and no graph"):
-        read_graph(str(directory))
+        read_model(str(directory))
     with pytest.raises(FormatError, match="holds a multimodal representation, and no classifier"):
         read_classifier(str(directory))
 
