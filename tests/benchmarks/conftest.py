@@ -8,9 +8,15 @@ from types import ModuleType
 
 import pytest
 
+from tests.benchmarks import measuring
 from tests.benchmarks.networks import one_pyagrum_thread
 
 HERE = Path(__file__).parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    option = config.option
+    measuring.is_measured = option.benchmark_only or option.benchmark_enable
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

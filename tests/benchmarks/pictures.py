@@ -14,6 +14,7 @@ import mmgraph as mm
 from mmgraph import datasets
 from mmgraph.datasets.entries import read_files
 from mmgraph.graph.errors import DatasetError
+from tests.benchmarks.measuring import size
 
 Costs = Float32[np.ndarray, "height width states"]
 
@@ -87,7 +88,7 @@ def quickest(work: Callable[[], object], rounds: int = 5) -> float:
     """
     work()
     seconds = []
-    for _ in range(rounds):
+    for _ in range(size(rounds, 1)):
         begin = thread_time()
         work()
         seconds.append(thread_time() - begin)
@@ -95,7 +96,7 @@ def quickest(work: Callable[[], object], rounds: int = 5) -> float:
 
 
 def copied_gigabytes_a_second() -> float:
-    """Bytes read and written by one thread that copies 256 MB, in 10⁹ a second."""
-    source = np.ones(2**26, np.float32)
+    """Bytes read and written by one thread that copies 256 MB (if measured), in 10⁹ a second."""
+    source = np.ones(size(2**26, 2**20), np.float32)
     target = np.empty_like(source)
     return 2 * source.nbytes / quickest(lambda: np.copyto(target, source)) / 1e9

@@ -31,9 +31,10 @@ from mmgraph.learning.boltzmann.settings import TrainingSettings
 from mmgraph.learning.boltzmann.training.steps import Ascent
 from mmgraph.learning.boltzmann.training_rows import TrainingRows
 from mmgraph.learning.training.random_blocks import RandomBlocks
+from tests.benchmarks.measuring import size
 
 THREADS = min(2, os.cpu_count() or 1)
-BATCH, ROWS, ROUNDS, STEPS = 100, 1000, 12, 20
+BATCH, ROWS, ROUNDS, STEPS = 100, size(1000, 200), size(12, 1), size(20, 2)
 CPU = torch.device("cpu")
 
 

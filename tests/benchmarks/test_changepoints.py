@@ -25,6 +25,7 @@ import pytest
 from mmgraph.datasets.catalog import load
 from mmgraph.sequences.changepoints.changepoints import changepoints
 from mmgraph.sequences.changepoints.penalties import BoundaryScore, boundary_score, choose_penalty
+from tests.benchmarks.measuring import size
 
 LEAST = 14
 WINDOW, STEP, TOLERANCE = 20, 10, 50  # of HAPT, in samples at 50 Hz
@@ -45,6 +46,7 @@ def seconds(work: Callable[[], Any], repeats: int) -> float:
 def test_the_best_partition_beside_ruptures(benchmark: Any, length, features, every):
     ruptures = pytest.importorskip("ruptures")
     generator = np.random.default_rng(0)
+    length, every = size((length, every), (length // 4, every // 4))
     levels = 3 * generator.normal(size=(length // every, features))
     rows = np.repeat(levels, every, axis=0) + generator.normal(size=(length, features))
     penalty = 2 * features * np.log(length)
@@ -66,7 +68,8 @@ def test_the_best_partition_beside_ruptures(benchmark: Any, length, features, ev
     for other in (pelt(), kernel()):
         assert total <= cost.sum_of_costs(other) + penalty * (len(other) - 1) + 1e-6 * total
     benchmark.pedantic(ours, rounds=5)
-    own, of_pelt, of_kernel = seconds(ours, 20), seconds(pelt, 1), seconds(kernel, 5)
+    own, of_kernel = seconds(ours, size(20, 1)), seconds(kernel, size(5, 1))
+    of_pelt = seconds(pelt, 1)
     benchmark.extra_info.update(times_pelt=of_pelt / own, times_kernel=of_kernel / own)
     print(
         f"\n{length} rows, {features} features: {1e3 * own:.2f} ms; ruptures Pelt "

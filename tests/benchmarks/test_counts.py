@@ -14,13 +14,14 @@ import torch
 import mmgraph as mm
 from mmgraph.data.encoding import CodedRows, encode
 from mmgraph.learning.counts import family_counts
+from tests.benchmarks.measuring import size
 from tests.benchmarks.networks import to_pyagrum
 
 pd = pytest.importorskip("pandas")
 pytest.importorskip("pgmpy")
 
-ROWS = 1_000_000
-LEAST_RATIO = 5.0
+ROWS = size(1_000_000, 200_000)
+LEAST_RATIO = size(5.0, 0.0)
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from mmgraph.networks.dynamic.hidden_semi_markov_model import HiddenSemiMarkovModel
+from tests.benchmarks.measuring import size
 
-STATES, STEPS = 12, 100_000
+STATES, STEPS = 12, size(100_000, 1_000)
 
 
 @pytest.mark.parametrize("question", ["log_likelihood", "posterior", "predict", "expected counts"])

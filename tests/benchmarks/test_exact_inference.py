@@ -25,6 +25,7 @@ import torch
 
 import mmgraph as mm
 from mmgraph.inference.exact.join_tree import compiled_plan
+from tests.benchmarks.measuring import size
 from tests.benchmarks.networks import (
     NETWORKS,
     choose_observed,
@@ -33,6 +34,7 @@ from tests.benchmarks.networks import (
     to_pyagrum,
 )
 
+ROWS = size(10_000, 500)
 MEDIANS: dict[tuple[str, str, str], float] = {}
 """Seconds by network, work and engine, of those that have been measured so far."""
 
@@ -185,10 +187,10 @@ def alarm_rows(count: int) -> tuple[mm.BayesianNetwork, dict[str, np.ndarray]]:
 def test_ten_thousand_rows_mmgraph(benchmark: Any):
     benchmark.group = "rows of alarm, different cells missing"
     torch.set_num_threads(1)
-    net, codes = alarm_rows(10_000)
+    net, codes = alarm_rows(ROWS)
     evidence = {name: mm.index(column) for name, column in codes.items()}
     benchmark(lambda: mm.query(net, evidence).marginals)
-    print_rate(benchmark, "mmgraph", 10_000)
+    print_rate(benchmark, "mmgraph", ROWS)
 
 
 def print_rate(benchmark: Any, engine: str, rows: int) -> None:
@@ -201,7 +203,8 @@ def print_rate(benchmark: Any, engine: str, rows: int) -> None:
 def seconds_of(work: Callable[[], Any], calls: int) -> float:
     """The seconds of one call, the least of seven tries."""
     work()
-    return min(timeit.repeat(work, number=calls, repeat=7)) / calls
+    calls = size(calls, 1)
+    return min(timeit.repeat(work, number=calls, repeat=size(7, 1))) / calls
 
 
 def test_one_plain_row_beside_the_general_way(benchmark: Any):
@@ -221,7 +224,7 @@ def test_rows_side_by_side_beside_one_by_one(benchmark: Any, monkeypatch: pytest
     benchmark.group = "rows of alarm that observe the same nodes"
     torch.set_num_threads(1)
     net = mm.read("alarm")
-    drawn = mm.sample(net, 10_000, generator=torch.Generator().manual_seed(0)).codes
+    drawn = mm.sample(net, ROWS, generator=torch.Generator().manual_seed(0)).codes
     observed = ("HRBP", "HREKG", "BP", "CVP", "PCWP")
     evidence = mm.Evidence.of({n: mm.index(drawn[n]) for n in observed}, net.variables)
     benchmark.pedantic(lambda: mm.query(net, evidence).marginals, rounds=5)

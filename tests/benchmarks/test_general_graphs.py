@@ -17,9 +17,10 @@ import torch
 from scipy.spatial import cKDTree
 
 import mmgraph as mm
+from tests.benchmarks.measuring import size
 
-NODES, EDGES = 200_000, 1_000_000
-SIDE = 447
+NODES, EDGES = size(200_000, 2_000), size(1_000_000, 10_000)
+SIDE = size(447, 45)
 
 
 @pytest.fixture(scope="module")

@@ -18,16 +18,18 @@ from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.minimisation.graph_cut import graph_cut
 from mmgraph.inference.minimisation.move_making import alpha_expansion
 from mmgraph.inference.minimisation.trws_and_moves import trws_and_moves
+from tests.benchmarks.measuring import size
 from tests.benchmarks.pictures import noisy_photograph
 from tests.inference.models import nothing
 
-ROUNDS = 2
+ROUNDS = size(2, 1)
+SIDE = size(512, 96)
 
 
 @pytest.fixture(scope="module")
 def photograph() -> np.ndarray:
     """Grey values from 0 to 1, with noise."""
-    return noisy_photograph()
+    return noisy_photograph(SIDE, SIDE)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 import mmgraph as mm
+from tests.benchmarks.measuring import size
 from tests.benchmarks.pictures import grey_level_costs, grid_of, noisy_photograph
 
 FIELDS = 5
@@ -132,9 +133,10 @@ def test_methods_beside_the_junction_tree(benchmark: Any, side: int, weight: flo
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["belief_propagation", "trws_and_moves"])
 def test_seconds_on_an_image(benchmark: Any, method: str):
-    """512 x 512 pixels of 5 labels."""
-    graph = grid_of(grey_level_costs(noisy_photograph(), 5, 30.0), mm.Potts(), 0.5)
+    """512 x 512 pixels of 5 labels, where it is measured."""
+    side = size(512, 64)
+    graph = grid_of(grey_level_costs(noisy_photograph(side, side), 5, 30.0), mm.Potts(), 0.5)
     ask = mm.map_query if method == "trws_and_moves" else mm.query
     found = benchmark.pedantic(lambda: ask(graph, method=method), rounds=1)
     benchmark.extra_info.update(seconds=found.seconds, converged=found.converged)
-    print(f"\n512 x 512 x 5, {method}: {found.seconds:.1f} s, converged: {found.converged}")
+    print(f"\n{side} x {side} x 5, {method}: {found.seconds:.1f} s, converged: {found.converged}")

@@ -15,12 +15,13 @@ import pytest
 import torch
 
 import mmgraph as mm
+from tests.benchmarks.measuring import size
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 pytest.importorskip("pgmpy")
 
-ROWS = int(os.environ.get("MMGRAPH_PARQUET_ROWS", "400000"))
+ROWS = int(os.environ.get("MMGRAPH_PARQUET_ROWS", size("400000", "40000")))
 PIECE = 1_000_000
 MOST_BYTES = 2 << 30
 PROGRAM = Path(__file__).with_name("learning_memory.py")

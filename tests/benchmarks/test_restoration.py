@@ -23,10 +23,12 @@ import pytest
 from jaxtyping import Float, Int
 
 import mmgraph as mm
+from tests.benchmarks.measuring import size
 from tests.benchmarks.pictures import Costs, grey_level_costs, grid_of, noisy_photograph
 
 CYCLES = 5
 ROUNDS = 3
+SIDE = size(512, 128)
 METHODS: dict[str, dict[str, Any]] = {"trws_and_moves": {}, "trws": {"iterations": 100}}
 
 
@@ -41,7 +43,7 @@ class Restoration:
 
     @property
     def costs(self) -> Costs:
-        return grey_level_costs(noisy_photograph(), self.states, self.scale)
+        return grey_level_costs(noisy_photograph(SIDE, SIDE), self.states, self.scale)
 
     @property
     def table(self) -> Float[np.ndarray, "states states"]:
@@ -72,7 +74,7 @@ def pymaxflow(name: str) -> tuple[float, float]:
     restoration = RESTORATIONS[name]
     costs, table = restoration.costs, restoration.table
     seconds = []
-    for _ in range(2):
+    for _ in range(size(2, 1)):
         begin = thread_time()
         labels = fastmin.aexpansion_grid(costs.astype(np.float64), table, max_cycles=CYCLES)
         seconds.append(thread_time() - begin)

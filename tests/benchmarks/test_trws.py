@@ -27,6 +27,7 @@ import pytest
 import mmgraph as mm
 from mmgraph.inference.messages.trws_kernels import trws_pass
 from mmgraph.inference.pairwise.build import pairwise_graph
+from tests.benchmarks.measuring import size
 from tests.benchmarks.pgmax_peer import pgmax_seconds_a_sweep
 from tests.benchmarks.pictures import (
     copied_gigabytes_a_second,
@@ -38,7 +39,8 @@ from tests.benchmarks.pictures import (
 
 WEIGHT = 0.3
 MOST_BYTES = 400e6
-PGMAX_SIDE = 256  # it takes 8.6 GB for this one, four times as much for the whole photograph
+# PGMax takes 8.6 GB for 256 rows, and four times as much for the whole photograph.
+PGMAX_SIDE = size(256, 64)
 
 
 def passes(graph: mm.FactorGraph) -> Callable[[], None]:
@@ -70,7 +72,7 @@ def seconds_of_iteration(benchmark: Any, graph: mm.FactorGraph) -> float:
 
 
 def test_a_pass_over_sixteen_potts_labels(benchmark: Any):
-    side, states = 512, 16
+    side, states = size(512, 64), 16
     gigabytes = copied_gigabytes_a_second()
     seconds = seconds_of_iteration(benchmark, photograph_grid(side, states, mm.Potts()))
     nanoseconds = seconds / 2 / (side * side * states) * 1e9
@@ -101,7 +103,7 @@ def test_an_iteration_beside_a_sweep_of_pgmax(benchmark: Any, tmp_path: Path):
 
 @pytest.mark.parametrize("states", [16, 32, 64, 128, 256])
 def test_truncated_linear_messages_cost_the_same_for_each_label(benchmark: Any, states: int):
-    side = 128
+    side = size(128, 32)
     graph = photograph_grid(side, states, mm.TruncatedLinear(states / 8))
     seconds = seconds_of_iteration(benchmark, graph)
     nanoseconds = seconds / 2 / (side * side * states) * 1e9
@@ -111,6 +113,7 @@ def test_truncated_linear_messages_cost_the_same_for_each_label(benchmark: Any, 
 
 @pytest.mark.parametrize("side", [128, 256, 512, 1024, 2048])
 def test_an_iteration_costs_the_same_for_each_pixel(benchmark: Any, side: int):
+    side = size(side, side // 8)
     seconds = seconds_of_iteration(benchmark, photograph_grid(side, 8, mm.Potts()))
     nanoseconds = seconds / side**2 * 1e9
     benchmark.extra_info.update(ns_a_pixel=nanoseconds)
