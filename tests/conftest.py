@@ -20,7 +20,7 @@ from tests.pretended_cuda import pretended_cuda
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 # How long an example takes says more of what else the machine does than of the code.
-hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.register_profile("suite", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("suite")
 
 HAS_CARD = torch.cuda.is_available()

@@ -49,7 +49,7 @@ impute = [{ imputed = "picture", given = ["tone"] }]
 """
 
 
-def small_data(rows: int = 90) -> MultimodalData:
+def small_data(rows: int = 60) -> MultimodalData:
     """Three shapes, each with a picture of 3 x 4 pixels, values 0-9, and a tone of 5 numbers."""
     generator = np.random.default_rng(0)
     codes = np.arange(rows) % 3

@@ -23,7 +23,7 @@ OBJECTIVES = {
     "contrastive divergence": {},
     "tempered": {"temperatures": [1.0, 2.0]},
     "pretraining": {"pretrain": "greedy"},
-    "multi-prediction": {"objective": "multi_prediction"},
+    "multi-prediction": {"objective": "multi_prediction", "prediction": {"sweeps": 2}},
     "fine tuning": {"objective": "fine_tuning"},
 }
 

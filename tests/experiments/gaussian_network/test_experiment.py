@@ -91,7 +91,7 @@ def test_folds_that_are_done_are_not_done_again(
 
 @pytest.mark.slow
 def test_cell_signalling_reaches_its_figures():
-    report = experiment.run("cell_signalling_gaussian")
+    report = experiment.run("cell_signalling_gaussian", folds=1)
     network = figures(report, "random", "Gaussian network", "missing")
     full = figures(report, "random", "full covariance", "missing")
     tables = figures(report, "random", "discretised network", "missing")

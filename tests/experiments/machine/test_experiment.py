@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from mmgraph.data.splits import folds_of
 from mmgraph.experiments import experiment
 from mmgraph.experiments.machine import experiment as machine_experiment
 from mmgraph.experiments.machine import fold as machine_fold
-from mmgraph.experiments.reader import find_declaration
 from mmgraph.graph.errors import LearningError, MmgraphError
+from tests.experiments.shortened import shortened
 from tests.experiments.small_machine import DECLARATION, small_data
 
 
@@ -233,7 +232,7 @@ def test_features_that_are_not_finite_are_named(model: Path, monkeypatch: pytest
 def recorded(model: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same data, their rows from three recordings."""
     data = small_data()
-    groups = Groups("recording", np.arange(90) // 30)
+    groups = Groups("recording", np.arange(60) // 20)
     grouped = replace(data, groups=groups)
     monkeypatch.setattr(machine_experiment, "load_data", lambda declaration: grouped)
     return model
@@ -264,21 +263,10 @@ def test_both_splits_of_recordings_are_reported(recorded: Path, tmp_path: Path):
         np.testing.assert_array_equal(tensor, own.parameters()[name])
 
 
-def shortened(name: str, directory: Path, lines: Mapping[str, str]) -> Path:
-    """Write the declaration of a ready model with some lines changed, and return its place."""
-    text = find_declaration(name).read_text()
-    for old, new in lines.items():
-        assert text.count(f"\n{old}\n") == 1
-        text = text.replace(f"\n{old}\n", f"\n{new}\n")
-    path = directory / f"{name}.toml"
-    path.write_text(text)
-    return path
-
-
 @pytest.mark.slow
 def test_home_activities_come_near_their_figures(tmp_path: Path):
-    """One random fold of half the epochs; the figures that are claimed are of all, in five."""
-    lines = {"epochs = 500": "epochs = 250", 'groups = "block"': ""}
+    """One fold of a quarter of the epochs; the figures that are claimed are of all, in five."""
+    lines = {"epochs = 500": "epochs = 120", 'groups = "block"': ""}
     short = shortened("home_activities_dbm", tmp_path, lines)
     report = experiment.run(short, folds=1)
     results = {tuple(row["given"]): row for row in report["results"][:3]}
@@ -290,8 +278,8 @@ def test_home_activities_come_near_their_figures(tmp_path: Path):
 
 @pytest.mark.slow
 def test_digits_come_near_their_figures(tmp_path: Path):
-    """One fold of a third of the epochs; the figures that are claimed are of all, in five."""
-    short = shortened("digits_six_views", tmp_path, {"epochs = 200": "epochs = 60"})
+    """One fold of a sixth of the epochs; the figures that are claimed are of all, in five."""
+    short = shortened("digits_six_views", tmp_path, {"epochs = 200": "epochs = 30"})
     rows = experiment.run(short, folds=1)["results"]
     given = {"+".join(r["given"]): r for r in rows if "log_loss" in r}
     views = "fac+fou+kar+mor+pix+zer"

@@ -33,13 +33,13 @@ def net(frame) -> mm.BayesianNetwork:
 def test_intervals_of_a_share_are_those_of_its_beta_distribution():
     net = mm.BayesianNetwork.from_data({"rain": ["yes"] * 7 + ["no"] * 3}, [], posterior=True)
     answer = net.predict_proba(
-        {"rain": [None]}, "rain", parameters="sample", draws=4000, generator=seeded()
+        {"rain": [None]}, "rain", parameters="sample", draws=2000, generator=seeded()
     )
     assert answer.mean.shape == answer.low.shape == (1, 2)
     beta = stats.beta(8, 4)
-    np.testing.assert_allclose(answer.mean[:, 1], beta.mean(), atol=0.01)
-    np.testing.assert_allclose(answer.low[:, 1], beta.ppf(0.05), atol=0.015)
-    np.testing.assert_allclose(answer.high[:, 1], beta.ppf(0.95), atol=0.015)
+    np.testing.assert_allclose(answer.mean[:, 1], beta.mean(), atol=0.015)
+    np.testing.assert_allclose(answer.low[:, 1], beta.ppf(0.05), atol=0.025)
+    np.testing.assert_allclose(answer.high[:, 1], beta.ppf(0.95), atol=0.025)
     np.testing.assert_allclose(answer.low[:, 1], 1 - answer.high[:, 0])
 
 
@@ -49,15 +49,15 @@ def test_intervals_of_expected_values_are_those_of_the_regression():
     rows = pd.DataFrame({"x": x, "y": 1 + 0.5 * x + source.normal(size=30)})
     net = mm.BayesianNetwork.from_data(rows, [("x", "y")], "maximum_likelihood", posterior=True)
     new = pd.DataFrame({"x": [-1.0, 0.0, 1.5]})
-    answer = net.predict(new, "y", parameters="sample", draws=600, level=0.9, generator=seeded())
+    answer = net.predict(new, "y", parameters="sample", draws=300, level=0.9, generator=seeded())
     fit = stats.linregress(rows.x, rows.y)
     residual = rows.y - fit.intercept - fit.slope * rows.x
     error = np.sqrt(np.square(residual).sum() / 28)
     error = error * np.sqrt(1 / 30 + (new.x - x.mean()) ** 2 / np.square(x - x.mean()).sum())
     centre, reach = fit.intercept + fit.slope * new.x, stats.t.ppf(0.95, 28) * error
-    np.testing.assert_allclose(answer.mean, centre, atol=0.05)
-    np.testing.assert_allclose(answer.low, centre - reach, atol=0.09)
-    np.testing.assert_allclose(answer.high, centre + reach, atol=0.09)
+    np.testing.assert_allclose(answer.mean, centre, atol=0.06)
+    np.testing.assert_allclose(answer.low, centre - reach, atol=0.12)
+    np.testing.assert_allclose(answer.high, centre + reach, atol=0.12)
 
 
 def test_answers_lie_within_and_blocks_of_rows_change_nothing(net, frame, monkeypatch):

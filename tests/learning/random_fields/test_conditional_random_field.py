@@ -74,7 +74,7 @@ def test_piecewise_with_a_table_for_each_edge():
     ("method", "inference", "rows"),
     [
         ("pseudo_likelihood", "mean_field", 60),
-        ("maximum_likelihood", "belief_propagation", 60),
+        ("maximum_likelihood", "belief_propagation", 25),
         ("marginal_likelihood", "mean_field", 25),
     ],
 )
@@ -89,8 +89,8 @@ def test_learning_finds_what_made_the_labels(method, inference, rows):
 
 def test_maximum_likelihood_sums_unlabelled_elements_out():
     truth = torch.tensor([1.5, 0.4], dtype=torch.float64)
-    options = Options(strength=0.0, iterations=15, inference="belief_propagation")
-    fields = draws(truth, 60, hidden=0.3)
+    options = Options(strength=0.0, iterations=10, inference="belief_propagation")
+    fields = draws(truth, 30, hidden=0.3)
     found = fit_parameters(fields, torch.ones(2), POSITIVE, "maximum_likelihood", options)
     torch.testing.assert_close(found.parameters, truth, atol=0.6, rtol=0)
 
