@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int16
@@ -25,6 +26,7 @@ PITCHES = range(100)
 _PACKAGE = "espeakng_loader/"
 _LIBRARY = "libespeak-ng.so"
 _DATA = "espeak-ng-data"
+_UNMARKED = str.maketrans("", "", "ˈˌːˑ\u032a")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,16 @@ class Phrase:
     voice: str = "en-us"
     speed: int = 175
     pitch: int = 50
+
+
+class Utterance(NamedTuple):
+    """The samples of a phrase, and its phones in IPA, each with its first sample; silence is "".
+
+    Stress and length are left out: they tell no phones apart.
+    """
+
+    samples: Int16[np.ndarray, " samples"]
+    phones: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,13 @@ class EspeakNg:
     def speak(self, phrases: Sequence[Phrase]) -> list[Int16[np.ndarray, " samples"]]:
         """Speak many phrases in one process, which takes some 15 ms each.
 
+        Raises as :meth:`utter`.
+        """
+        return [one.samples for one in self.utter(phrases)]
+
+    def utter(self, phrases: Sequence[Phrase]) -> list[Utterance]:
+        """Speak many phrases, and say when which phone begins.
+
         Raises
         ------
         DatasetError
@@ -98,12 +117,18 @@ class EspeakNg:
         if done.returncode:
             reason = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise DatasetError("".join(reason) or f"eSpeak NG ended with {done.returncode}")
-        spoken, place = [], 0
-        for _ in phrases:
+        parts, place = [], 0
+        while place < len(done.stdout):
             size = int.from_bytes(done.stdout[place : place + 4], "little")
-            spoken.append(np.frombuffer(done.stdout, "<i2", size // 2, place + 4).astype(np.int16))
+            parts.append(done.stdout[place + 4 : place + 4 + size])
             place += 4 + size
-        return spoken
+        return [
+            Utterance(
+                np.frombuffer(samples, "<i2").astype(np.int16),
+                tuple((first, name.translate(_UNMARKED)) for first, name in json.loads(phones)),
+            )
+            for samples, phones in zip(parts[::2], parts[1::2], strict=True)
+        ]
 
     def _check(self, phrase: Phrase) -> None:
         language, _, speaker = phrase.voice.partition("+")

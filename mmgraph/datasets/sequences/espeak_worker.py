@@ -2,8 +2,8 @@
 
 It needs the standard library alone. From standard input it reads JSON: ``[library, folder of its
 data, [[text, voice, speed, pitch], …]]``; to standard output it writes, for each phrase, the
-number of bytes (four, little-endian) and the samples (16 bits). What goes wrong ends it with a line
-on standard error.
+number of bytes (four, little-endian) and the samples (16 bits), and then in the same way its phones
+as JSON: ``[[first sample, IPA], …]``. What goes wrong ends it with a line on standard error.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 RATE = 22050
 _SYNCHRONOUS, _NO_EXIT, _UTF8 = 2, 0x8000, 1
+_PHONE_EVENTS, _IN_IPA = 1, 2
 _SPEED, _PITCH = 1, 3
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
@@ -25,12 +26,12 @@ def main() -> None:
     """Answer what stands on standard input."""
     path, data, phrases = json.load(sys.stdin)
     library = ctypes.CDLL(path)
-    rate = library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(data), _NO_EXIT)
+    options = _NO_EXIT | _PHONE_EVENTS | _IN_IPA
+    rate = library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(data), options)
     if rate != RATE:
         sys.exit(f"eSpeak NG speaks at {rate} Hz, not at {RATE} (its data are in {data})")
     for phrase in phrases:
-        spoken = _in_a_fork(library, phrase)
-        sys.stdout.buffer.write(len(spoken).to_bytes(4, "little") + spoken)
+        sys.stdout.buffer.write(_in_a_fork(library, phrase))
 
 
 def _in_a_fork(library: ctypes.CDLL, phrase: list[Any]) -> bytes:
@@ -49,13 +50,33 @@ def _in_a_fork(library: ctypes.CDLL, phrase: list[Any]) -> bytes:
     return spoken
 
 
+class _Event(ctypes.Structure):
+    """What eSpeak NG says of a place in the samples; the last of several has the type 0."""
+
+    _fields_ = [
+        *((name, ctypes.c_int) for name in ("type", "number", "text", "length", "time", "sample")),
+        ("user_data", ctypes.c_void_p),
+        ("name", ctypes.c_char * 8),
+    ]
+
+
+_PHONE = 7
+
+
 def _speak(library: ctypes.CDLL, phrase: list[Any], write: Callable[[bytes], Any]) -> int:
     """Speak one phrase; 0 where that succeeds."""
     text, voice, speed, pitch = phrase
+    spoken, phones = bytearray(), []
 
-    def take(samples: int | None, count: int, _: object) -> int:
+    def take(samples: int | None, count: int, events: int) -> int:
         if samples and count > 0:
-            write(ctypes.string_at(samples, 2 * count))
+            spoken.extend(ctypes.string_at(samples, 2 * count))
+        event: Any = ctypes.cast(events, ctypes.POINTER(_Event))
+        place = 0
+        while events and event[place].type:
+            if event[place].type == _PHONE:
+                phones.append((event[place].sample, event[place].name.decode(errors="replace")))
+            place += 1
         return 0
 
     callback = _Callback(take)
@@ -66,6 +87,8 @@ def _speak(library: ctypes.CDLL, phrase: list[Any], write: Callable[[bytes], Any
     library.espeak_ng_SetRandSeed(0)
     content = text.encode() + b"\0"
     failed |= library.espeak_Synth(content, len(content), 0, 1, 0, _UTF8, None, None)
+    for part in (spoken, json.dumps(phones).encode()):
+        write(len(part).to_bytes(4, "little") + part)
     return int(bool(failed))
 
 

@@ -44,6 +44,10 @@ class CommandsDeclaration(ReadyModel):
         Into how many parts the speakers are cut, each left out once.
     languages : tuple of str
         Of the digits that voices of Asterisk say, each of whom is left out once.
+    pairs : tuple of str
+        Languages of which two voices of Asterisk say words, which are known by the other's.
+    word_steps : int
+        Gradient steps of the network of phones that these words are known by.
     voices : int
         How many voices of eSpeak NG are heard beside them.
     """
@@ -53,6 +57,8 @@ class CommandsDeclaration(ReadyModel):
     folds: int = entry(4, table="validation", within=(2, 1000))
     seed: int = entry(0, table="validation", within=(0, 2**31))
     languages: tuple[str, ...] = entry((), table="digits", among=("en", "es", "fr", "it", "ru"))
+    pairs: tuple[str, ...] = entry((), table="digits", among=("es", "fr", "it"))
+    word_steps: int = entry(700, table="digits", within=(1, 10**6))
     voices: int = entry(8, table="digits", within=(0, 100))
 
     @property

@@ -15,10 +15,11 @@ DIGITS = {
     "it": "zero uno due tre quattro cinque sei sette otto nove",
     "ru": "ноль один два три четыре пять шесть семь восемь девять",
 }
-_SPEAKERS = (
+SPEAKERS = (
     "m1", "f1", "m3", "f3", "m7", "f2", "Alex", "Annie", "m5", "f5", "Andy", "linda", "m8", "f4",
     "Michael", "steph",
 )  # fmt: skip
+"""Voices of eSpeak NG, men and women."""
 _TAKES = 4
 """How often a voice of eSpeak NG says a digit, at another speed and pitch."""
 
@@ -57,7 +58,7 @@ def digit_recordings(language: str, voices: int, rate: int, seed: int) -> DigitR
     studio = tuple(dict.fromkeys(made.voices))
     said = [
         (word, f"{language}+{speaker}")
-        for speaker in _SPEAKERS[:voices]
+        for speaker in SPEAKERS[:voices]
         for word in words
         for _ in range(_TAKES)
     ]

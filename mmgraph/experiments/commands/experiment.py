@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float64
 from mmgraph.data.splits import grouped_folds
 from mmgraph.experiments.commands.declaration import CommandsDeclaration, read_commands
 from mmgraph.experiments.commands.digits import DigitRecordings, digit_recordings
+from mmgraph.experiments.commands.words import best, isolated_words, summary, words_known
 from mmgraph.experiments.job import Answer, Job, Step, StepProgress
 from mmgraph.experiments.pictures import save_figures
 from mmgraph.graph.errors import DatasetError, MmgraphError
@@ -26,7 +27,7 @@ from mmgraph.sequences.commands.rejection import equal_error
 
 KINDS = ("command", "composed", "other")
 """Of recordings: a command that others said, one that nobody said, and what is no command."""
-_DIGITS, _STREAM = "digits", "stream"
+_DIGITS, _WORDS, _STREAM = "digits", "words", "stream"
 _GAP = 0.8
 """Seconds of quiet between the recordings of a stream."""
 
@@ -75,7 +76,7 @@ class CommandsJob(Job):
         return [*self.data.samples, np.array(self.data.texts), self.data.kinds, self.voice]
 
     def steps(self, limit: int | None) -> list[Step]:
-        """Return a step a fold of speakers, one a language of digits, and the model of all.
+        """Return a step a fold of speakers, those of languages, and one for the model of all.
 
         Raises
         ------
@@ -90,12 +91,17 @@ class CommandsJob(Job):
             Step(f"fold-{one}", f"speakers left out, fold {one + 1}", partial(self._fold, one))
             for one in range(limit or folds)
         ]
-        steps += [
-            Step(
-                f"{_DIGITS}-{one}", f"digits ({one}) of voices left out", partial(self._digits, one)
-            )
-            for one in (declared.languages if limit is None else ())
-        ]
+        if limit is None:
+            steps += [
+                Step(
+                    f"{_DIGITS}-{one}",
+                    f"digits ({one}) of voices left out",
+                    partial(self._digits, one),
+                )
+                for one in declared.languages
+            ]
+            if declared.pairs:
+                steps.append(Step(_WORDS, "words of one voice by another", self._words))
         if self.directory is not None and limit is None:
             steps.append(Step("recogniser", "the recogniser of all speakers", self._write))
         return steps
@@ -162,7 +168,17 @@ class CommandsJob(Job):
             hits = [word == data.words[i] for word, i in zip(said, left_out, strict=True)]
             right += hits
             shares[voice] = sum(hits) / len(hits)
-        return Answer({"right": np.array(right)}, {"voices": shares})
+        return Answer({f"{_DIGITS}-{language}": np.array(right)}, {"voices": shares})
+
+    def _words(self, progress: StepProgress, scratch: Path | None) -> Answer:
+        declared = self.declaration
+        rate, seed = declared.recogniser.rate, declared.seed
+        words = {one: isolated_words(one, declared.voices, rate, seed) for one in declared.pairs}
+        known = words_known(words, rate, declared.word_steps, seed)
+        return Answer(
+            {f"{_WORDS}-{one}": best(methods) for one, methods in known.items()},
+            {"summary": [line for methods in known.values() for line in summary(methods)]},
+        )
 
     def _write(self, progress: StepProgress, scratch: Path | None) -> Answer:
         from mmgraph.formats.resolve import write
@@ -193,11 +209,12 @@ class CommandsJob(Job):
         rows.append(
             {"recordings": _STREAM, "rows": said, "accuracy": None, "answered": matched / said}
         )
-        for name, answer in answers.items():
-            if name.startswith(_DIGITS):
-                right = answer.arrays["right"]
-                row = {"recordings": name, "rows": len(right), "accuracy": float(right.mean())}
-                rows.append(row)
+        rows += [
+            {"recordings": name, "rows": len(right), "accuracy": float(right.mean())}
+            for answer in answers.values()
+            for name, right in answer.arrays.items()
+            if name.startswith((_DIGITS, _WORDS))
+        ]
         voices_left_out = [
             f"{voice} {share:.2f}"
             for name, answer in answers.items() if name.startswith(_DIGITS)
@@ -215,6 +232,7 @@ class CommandsJob(Job):
         ]
         if voices_left_out:
             words.append(f"Digits of voices left out: {', '.join(voices_left_out)}.")
+        words += answers[_WORDS].notes["summary"] if _WORDS in answers else ()
         return {"rows": len(kinds), "results": rows, "words": words}
 
     def draw(self, directory: Path, answers: Mapping[str, Answer]) -> list[str]:

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 from scipy.spatial.distance import cdist
 
 from mmgraph.graph.errors import MmgraphError, check_choice
 from mmgraph.inference.numerics.compiling import compiled
+from mmgraph.inference.numerics.time_warping import (
+    STEP_PATTERNS,
+    Costs,
+    StepPattern,
+    path_costs,
+)
 from mmgraph.retrieval.alignment.alignment import Alignment
 from mmgraph.retrieval.alignment.scores import checked_pair
-
-Costs = Float64[np.ndarray, "rows columns"]
-
-
-class StepPattern(NamedTuple):
-    """By how many rows and columns a path may go on, and how often its next cell's cost counts."""
-
-    moves: Int64[np.ndarray, "steps 2"]
-    weights: Float64[np.ndarray, "steps"]
-
-
-STEP_PATTERNS: Mapping[str, StepPattern] = {
-    "symmetric1": StepPattern(np.array([[1, 1], [1, 0], [0, 1]]), np.ones(3)),
-    "symmetric2": StepPattern(np.array([[1, 1], [1, 0], [0, 1]]), np.array([2.0, 1.0, 1.0])),
-    "asymmetric": StepPattern(np.array([[1, 1], [1, 0], [1, 2]]), np.ones(3)),
-}
-"""As Sakoe and Chiba (1978) and the R package dtw name them."""
 
 
 def dynamic_time_warping(
@@ -77,7 +65,7 @@ def dynamic_time_warping(
         line = np.arange(rows)[:, None] * ((columns - 1) / (rows - 1))
         costs[np.abs(np.arange(columns) - line) > band] = np.inf
     pattern = STEP_PATTERNS[step]
-    totals = _totals(costs, pattern, 0.0)
+    totals = path_costs(costs, pattern, 0.0)
     if totals[-1, -1] == np.inf:
         band_text = "" if band is None else f" stays in a band of {band} columns"
         raise MmgraphError(f"no path of '{step}' steps by {rows} × {columns} frames{band_text}")
@@ -85,29 +73,9 @@ def dynamic_time_warping(
     probabilities = np.zeros(costs.shape)
     probabilities[path[:, 0], path[:, 1]] = 1.0
     if softness:
-        totals = _totals(costs, pattern, softness)
+        totals = path_costs(costs, pattern, softness)
         probabilities = _visits(totals, costs, pattern, softness)
     return Alignment("dtw", probabilities, path, -float(totals[-1, -1]))
-
-
-@compiled
-def _totals(costs: Costs, pattern: StepPattern, softness: float) -> Costs:
-    """Return the (soft) least cost of the paths from the first cell to each."""
-    moves, weights = pattern
-    totals = np.full(costs.shape, np.inf)
-    totals[0, 0] = costs[0, 0]
-    ways = np.empty(len(weights))
-    for row in range(costs.shape[0]):
-        for column in range(1 if row == 0 else 0, costs.shape[1]):
-            for k in range(len(weights)):
-                i, j = row - moves[k, 0], column - moves[k, 1]
-                before = totals[i, j] if i >= 0 and j >= 0 else np.inf
-                ways[k] = before + weights[k] * costs[row, column]
-            least = ways.min()
-            if softness > 0 and least < np.inf:
-                least -= softness * np.log(np.exp((least - ways) / softness).sum())
-            totals[row, column] = least
-    return totals
 
 
 @compiled

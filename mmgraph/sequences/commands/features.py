@@ -18,6 +18,8 @@ Frames = Float32[np.ndarray, "frames features"]
 
 DECIBEL = math.log(10.0) / 10.0
 _LOUD, _QUIETEST = 28 * DECIBEL, 60 * DECIBEL
+WARPS = (1.0, 0.8, 0.88, 0.94, 1.06, 1.13, 1.25)
+"""Lengths of vocal tracts from which a neural emission hears each recording of its training."""
 MARGIN = 4
 """Frames that stay before and after what is loud."""
 _PRIOR_FRAMES = 40

@@ -112,13 +112,18 @@ class NeuralEmission:
         """Return one whose parameters are to be loaded."""
         return cls(_network(bands, hidden, states), np.zeros(states), np.zeros(bands, np.float32))
 
-    @torch.no_grad()
     def log_densities(self, energies: Frames) -> Float[np.ndarray, "frames states"]:
         """Return scaled log-likelihoods of states in frames of log mel energies."""
-        means = band_means(energies, self.spectrum)
+        return self.log_posteriors(energies, band_means(energies, self.spectrum)) - self.prior
+
+    @torch.no_grad()
+    def log_posteriors(
+        self, energies: Frames, means: Float32[np.ndarray, " bands"]
+    ) -> Float[np.ndarray, "frames states"]:
+        """Return log-probabilities of states in frames of a voice with these means of bands."""
         inputs = torch.from_numpy(_normalised(energies, means).T[None])
         outputs = torch.log_softmax(self.network(inputs), 1)[0].T.numpy()
-        return outputs.astype(np.float64) - self.prior
+        return outputs.astype(np.float64)
 
 
 def _network(bands: int, hidden: int, states: int) -> nn.Sequential:

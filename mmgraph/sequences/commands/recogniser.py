@@ -19,7 +19,7 @@ from mmgraph.graph.errors import (
 from mmgraph.sequences.commands.acoustic_model import EMISSIONS, AcousticModel
 from mmgraph.sequences.commands.audio import Recording, at_rate
 from mmgraph.sequences.commands.command_model import CommandModel, Recognition
-from mmgraph.sequences.commands.features import FeatureSettings, Frames, speech_frames
+from mmgraph.sequences.commands.features import WARPS, FeatureSettings, Frames, speech_frames
 from mmgraph.sequences.commands.grammar import Forms, Grammar
 from mmgraph.sequences.commands.listener import Listener
 from mmgraph.sequences.commands.rejection import Trials
@@ -28,8 +28,6 @@ from mmgraph.sequences.commands.word_models import FILLER, Words
 Recordings = Sequence[Recording] | str | os.PathLike[str]
 """Several recordings, or the path of one."""
 
-WARPS = (1.0, 0.8, 0.88, 0.94, 1.06, 1.13, 1.25)
-"""Vocal tracts from which the neural emission hears each recording."""
 _FALSE_REJECTION = 0.02
 _SETTINGS = ("emission", "components", "steps", "false_rejection", "rate", "random_state")
 _HELD_OUT = 0.25

@@ -17,13 +17,14 @@ PACKAGE = {
     f"{VOICES}lang/gmw/en-US": b"name English",
     f"{VOICES}voices/!v/Ann": b"language variant",
 }
-# Says the length of its text in samples, then its speed and pitch.
+# Says the length of its text in samples, then its speed and pitch; its text is its one phone.
 WORKER = """
 import json, sys
 for text, voice, speed, pitch in json.load(sys.stdin)[2]:
     samples = [0] * len(text) + [speed, pitch]
     spoken = b"".join(one.to_bytes(2, "little") for one in samples)
-    sys.stdout.buffer.write(len(spoken).to_bytes(4, "little") + spoken)
+    for part in (spoken, json.dumps([[0, "ˈ" + text]]).encode()):
+        sys.stdout.buffer.write(len(part).to_bytes(4, "little") + part)
 """
 
 
@@ -44,6 +45,7 @@ def test_phrases_come_back_in_their_order(
     assert program.speakers == ("Ann",)
     spoken = program.speak([Phrase("abc", speed=90), Phrase("d", "en-us+Ann", pitch=7)])
     assert [x.tolist() for x in spoken] == [[0, 0, 0, 90, 50], [0, 175, 7]]
+    assert program.utter([Phrase("aː")])[0].phones == ((0, "a"),)
     samples, rate = program.synthesise("a")
     assert (samples.tolist(), rate) == ([0, 175, 50], 22050)
 

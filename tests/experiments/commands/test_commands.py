@@ -13,6 +13,7 @@ from mmgraph.experiments.commands import experiment
 from mmgraph.experiments.commands.declaration import read_commands
 from mmgraph.experiments.commands.digits import DigitRecordings
 from mmgraph.experiments.commands.experiment import CommandsJob
+from mmgraph.experiments.commands.words import IsolatedWords, text_of
 from mmgraph.experiments.experiment import run
 from mmgraph.experiments.job import run_job
 from mmgraph.graph.errors import DatasetError, FormatError
@@ -85,6 +86,27 @@ def test_digits_of_a_voice_left_out(folder: Path, monkeypatch: pytest.MonkeyPatc
     report = run_job(job)
     assert report["results"][-1]["recordings"] == "digits-it"
     assert "voice 3 1.00" in report["words"][-1]
+
+
+def test_words_by_templates_of_another_voice(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    labels, texts = ["digits/1", "digits/2", "letters/a"], ["red", "green", "lamp"]
+    assert [text_of("it", one) for one in [*labels, "digits/mon-7", "digits/h-2"]] == [
+        "1", "2", "a", "agosto", None,
+    ]  # fmt: skip
+    studio = {f"voice {who}": [spoken(text, who) for text in texts] for who in (0, 1)}
+    synthetic = [[spoken(text, who) for text in texts] for who in (2, 3)]
+    phones = [[(0.0, text)] for _ in synthetic for text in texts]
+    data = IsolatedWords(labels, studio, synthetic, phones)
+    monkeypatch.setattr(experiment, "isolated_words", lambda *_: data)
+    declaration = replace(read_commands(folder / "small.toml"), pairs=("it",), word_steps=1)
+    job = CommandsJob(declaration, None, made())
+    monkeypatch.setattr(job, "steps", lambda limit: CommandsJob.steps(job, limit)[1:])
+    report = run_job(job)
+    row = report["results"][-1]
+    assert (row["recordings"], row["rows"]) == ("words-it", 6)
+    assert "Words of voice 0 by templates of a voice, " in report["words"][-2]
+    assert "numbers" not in report["words"][-1]  # which are no more than the digits
+    assert report["words"][-1].endswith("(chance 0.33).")
 
 
 def test_what_does_not_fit_is_named(folder: Path, tmp_path: Path):
