@@ -58,7 +58,7 @@ class CommandsDeclaration(ReadyModel):
     seed: int = entry(0, table="validation", within=(0, 2**31))
     languages: tuple[str, ...] = entry((), table="digits", among=("en", "es", "fr", "it", "ru"))
     pairs: tuple[str, ...] = entry((), table="digits", among=("es", "fr", "it"))
-    word_steps: int = entry(700, table="digits", within=(1, 10**6))
+    word_steps: int = entry(500, table="digits", within=(1, 10**6))
     voices: int = entry(8, table="digits", within=(0, 100))
 
     @property

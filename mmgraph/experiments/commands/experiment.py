@@ -100,8 +100,14 @@ class CommandsJob(Job):
                 )
                 for one in declared.languages
             ]
-            if declared.pairs:
-                steps.append(Step(_WORDS, "words of one voice by another", self._words))
+            steps += [
+                Step(
+                    f"{_WORDS}-{one}",
+                    f"words ({one}) of one voice by another",
+                    partial(self._words, one),
+                )
+                for one in declared.pairs
+            ]
         if self.directory is not None and limit is None:
             steps.append(Step("recogniser", "the recogniser of all speakers", self._write))
         return steps
@@ -170,15 +176,12 @@ class CommandsJob(Job):
             shares[voice] = sum(hits) / len(hits)
         return Answer({f"{_DIGITS}-{language}": np.array(right)}, {"voices": shares})
 
-    def _words(self, progress: StepProgress, scratch: Path | None) -> Answer:
+    def _words(self, language: str, progress: StepProgress, scratch: Path | None) -> Answer:
         declared = self.declaration
         rate, seed = declared.recogniser.rate, declared.seed
-        words = {one: isolated_words(one, declared.voices, rate, seed) for one in declared.pairs}
+        words = isolated_words(language, declared.voices, rate, seed)
         known = words_known(words, rate, declared.word_steps, seed)
-        return Answer(
-            {f"{_WORDS}-{one}": best(methods) for one, methods in known.items()},
-            {"summary": [line for methods in known.values() for line in summary(methods)]},
-        )
+        return Answer({f"{_WORDS}-{language}": best(known)}, {"summary": summary(known)})
 
     def _write(self, progress: StepProgress, scratch: Path | None) -> Answer:
         from mmgraph.formats.resolve import write
@@ -232,7 +235,8 @@ class CommandsJob(Job):
         ]
         if voices_left_out:
             words.append(f"Digits of voices left out: {', '.join(voices_left_out)}.")
-        words += answers[_WORDS].notes["summary"] if _WORDS in answers else ()
+        for answer in answers.values():
+            words += answer.notes.get("summary", ())
         return {"rows": len(kinds), "results": rows, "words": words}
 
     def draw(self, directory: Path, answers: Mapping[str, Answer]) -> list[str]:
