@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ import torch
 
 from mmgraph.graph.column_reader import is_frame
 from mmgraph.graph.element_evidence import element_of, scalar_like
-from mmgraph.graph.errors import EvidenceError, UnknownVariableError, suggestion
+from mmgraph.graph.errors import EvidenceError, UnknownStateError, UnknownVariableError, suggestion
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor_graph import FactorGraph
 from mmgraph.graph.soft_evidence import Soft, soft, soft_tensor
@@ -19,6 +20,8 @@ from mmgraph.graph.state_labels import MISSING, Index, index
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.exact.chain.pieces import Steps
 from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph, present
+
+_ROW = re.compile(r"\brow (\d+)")
 
 
 class SequenceEvidence(NamedTuple):
@@ -108,7 +111,10 @@ def sequence_evidence(
     lengths = _lengths(parts, length)
     steps = Steps(lengths)
     columns = {name: _joined(variables[name], cells, lengths) for name, cells in parts.items()}
-    cells = Evidence.of(columns, model.variables)
+    try:
+        cells = Evidence.of(columns, model.variables)
+    except (EvidenceError, UnknownStateError) as error:
+        raise type(error)(_ROW.sub(lambda row: _step(steps, int(row[1])), str(error))) from None
     if cells.batch != steps.total:  # no columns, or none that says anything
         cells = replace(cells, batch=steps.total, codes=np.empty((steps.total, 0), np.int64))
     for name in model.inputs:
@@ -121,6 +127,11 @@ def sequence_evidence(
         if gone:
             raise EvidenceError(f"the input '{name}' is to be observed at every step")
     return SequenceEvidence(steps, cells)
+
+
+def _step(steps: Steps, row: int) -> str:
+    """What a row of all sequences one behind the other is called."""
+    return "sequence {}, step {}".format(*steps.place(row))
 
 
 def _element(model: DynamicGraph, name: str) -> Variable:
@@ -219,7 +230,10 @@ def _joined(variable: Variable, sequences: list[Any], lengths: list[int]) -> Any
     if not variable.is_discrete:
         empty = [np.full((n, *variable.shape), np.nan) for n in lengths]
         return np.concatenate(
-            [e if s is None else _numbers(s) for s, e in zip(sequences, empty, strict=True)]
+            [
+                e if s is None else _numbers(variable, i, s)
+                for i, (s, e) in enumerate(zip(sequences, empty, strict=True))
+            ]
         )
     plain = [np.asarray(s) for s in sequences if s is not None]
     if len(plain) == len(sequences) and all(s.dtype.kind in "iub" for s in plain):
@@ -227,15 +241,17 @@ def _joined(variable: Variable, sequences: list[Any], lengths: list[int]) -> Any
     return np.array(list(_cells(pairs)), object)
 
 
-def _numbers(cells: Any) -> np.ndarray:
+def _numbers(variable: Variable, sequence: int, cells: Any) -> np.ndarray:
     array = np.asarray(cells)
-    return (
-        np.array(array, np.float64)
-        if array.dtype != object
-        else np.array(
-            [[np.nan if c is None else c for c in np.ravel(row)] for row in array], np.float64
-        ).reshape(array.shape)
-    )
+    if array.dtype == object:
+        flat = [[np.nan if c is None else c for c in np.ravel(row)] for row in array]
+        array = np.array(flat, np.float64).reshape(array.shape)
+    if array.shape[1:] != variable.shape:
+        raise EvidenceError(
+            f"sequence {sequence}: a step of '{variable.name}' has the shape {variable.shape}, "
+            f"not {array.shape[1:]}"
+        )
+    return np.array(array, np.float64)
 
 
 def _cells(pairs: list[tuple[Any, int]]) -> Iterator[Any]:

@@ -10,7 +10,9 @@ import pytest
 import torch
 
 import mmgraph as mm
-from mmgraph.graph.errors import EvidenceError
+from mmgraph.graph.errors import EvidenceError, UnknownStateError
+from mmgraph.inference.exact.slices.sequences import sequence_evidence
+from tests.inference.exact.slices.test_answers import random_evidence, random_network
 
 STATES = ["calm", "busy"]
 Z, BEFORE = mm.Variable("z", STATES), mm.Variable("z[-1]", STATES)
@@ -92,3 +94,16 @@ def test_an_input_may_be_minus_one() -> None:
     np.testing.assert_allclose(found[0, :, 1], [1 - share, share])
     with pytest.raises(EvidenceError, match="input 'u' is to be observed at every step"):
         mm.query(net, {"u": [-1.0, None], "x": [-1.0, 3.0]})
+
+
+def test_errors_name_the_sequence_and_the_step() -> None:
+    net = random_network(1)
+    first, second = random_evidence(1, 3), random_evidence(2, 2)
+    cells = {name: [first[name], second[name]] for name in first}
+    with pytest.raises(UnknownStateError, match="sequence 1, step 1: variable 'y' has 3 states"):
+        sequence_evidence(net, cells | {"y": [[0, 1, 1], [1, 9]]})
+    infinite = [first["x"], np.full((2, 2), np.inf)]
+    with pytest.raises(EvidenceError, match="'x' is infinite in sequence 1, step 0"):
+        sequence_evidence(net, cells | {"x": infinite})
+    with pytest.raises(EvidenceError, match=r"sequence 0: a step of 'x' has the shape \(2,\)"):
+        sequence_evidence(net, cells | {"x": [first["x"][:, :1], second["x"]]})
