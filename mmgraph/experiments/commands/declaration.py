@@ -46,8 +46,8 @@ class CommandsDeclaration(ReadyModel):
         Of the digits that voices of Asterisk say, each of whom is left out once.
     pairs : tuple of str
         Languages of which two voices of Asterisk say words, which are known by the other's.
-    word_steps : int
-        Gradient steps of the network of phones that these words are known by.
+    word_voices, word_steps : int
+        Voices of eSpeak NG, and gradient steps, by which a network learns the phones of words.
     voices : int
         How many voices of eSpeak NG are heard beside them.
     """
@@ -58,7 +58,8 @@ class CommandsDeclaration(ReadyModel):
     seed: int = entry(0, table="validation", within=(0, 2**31))
     languages: tuple[str, ...] = entry((), table="digits", among=("en", "es", "fr", "it", "ru"))
     pairs: tuple[str, ...] = entry((), table="digits", among=("es", "fr", "it"))
-    word_steps: int = entry(500, table="digits", within=(1, 10**6))
+    word_voices: int = entry(8, table="digits", within=(4, 100))
+    word_steps: int = entry(600, table="digits", within=(1, 10**6))
     voices: int = entry(8, table="digits", within=(0, 100))
 
     @property

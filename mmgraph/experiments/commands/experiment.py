@@ -100,14 +100,8 @@ class CommandsJob(Job):
                 )
                 for one in declared.languages
             ]
-            steps += [
-                Step(
-                    f"{_WORDS}-{one}",
-                    f"words ({one}) of one voice by another",
-                    partial(self._words, one),
-                )
-                for one in declared.pairs
-            ]
+            if declared.pairs:
+                steps.append(Step(_WORDS, "words of one voice by another", self._words))
         if self.directory is not None and limit is None:
             steps.append(Step("recogniser", "the recogniser of all speakers", self._write))
         return steps
@@ -176,12 +170,17 @@ class CommandsJob(Job):
             shares[voice] = sum(hits) / len(hits)
         return Answer({f"{_DIGITS}-{language}": np.array(right)}, {"voices": shares})
 
-    def _words(self, language: str, progress: StepProgress, scratch: Path | None) -> Answer:
+    def _words(self, progress: StepProgress, scratch: Path | None) -> Answer:
         declared = self.declaration
         rate, seed = declared.recogniser.rate, declared.seed
-        words = isolated_words(language, declared.voices, rate, seed)
+        words = {
+            one: isolated_words(one, declared.word_voices, rate, seed) for one in declared.pairs
+        }
         known = words_known(words, rate, declared.word_steps, seed)
-        return Answer({f"{_WORDS}-{language}": best(known)}, {"summary": summary(known)})
+        return Answer(
+            {f"{_WORDS}-{one}": best(methods) for one, methods in known.items()},
+            {"summary": [line for methods in known.values() for line in summary(methods)]},
+        )
 
     def _write(self, progress: StepProgress, scratch: Path | None) -> Answer:
         from mmgraph.formats.resolve import write

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -112,13 +113,20 @@ def isolated_words(language: str, voices: int, rate: int, seed: int) -> Isolated
     return IsolatedWords(labels, studio, synthetic, phones)
 
 
-def words_known(words: IsolatedWords, rate: int, steps: int, seed: int) -> Known:
+def words_known(
+    languages: Mapping[str, IsolatedWords], rate: int, steps: int, seed: int
+) -> dict[str, Known]:
     """Return which words of each studio voice are known by templates of the other.
 
-    The network of phones hears synthetic voices alone.
+    One network knows the phones of all languages, and hears synthetic voices alone.
     """
-    flat = [one for voice in words.synthetic for one in voice]
-    model = PhonePosteriors.learned(flat, words.phones, rate, steps=steps, seed=seed)
+    flat = [one for words in languages.values() for voice in words.synthetic for one in voice]
+    phones = [one for words in languages.values() for one in words.phones]
+    model = PhonePosteriors.learned(flat, phones, rate, steps=steps, seed=seed)
+    return {language: _known(words, model) for language, words in languages.items()}
+
+
+def _known(words: IsolatedWords, model: PhonePosteriors) -> Known:
     grams = {name: model.of_voice(recordings) for name, recordings in words.studio.items()}
     made = [model.of_voice(one) for one in words.synthetic[:_TEMPLATE_VOICES]]
     known = {}
