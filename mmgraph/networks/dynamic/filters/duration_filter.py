@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from typing import Self
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import EvidenceError, FormatError
+from mmgraph.graph.errors import EvidenceError
 from mmgraph.inference.exact.chain.durations_chain import RecentSteps
 from mmgraph.inference.exact.chain.durations_steps import Window
-from mmgraph.inference.exact.chain.pieces import check_lag, check_remembered
+from mmgraph.inference.exact.chain.pieces import check_remembered
 from mmgraph.learning.dynamic.emissions.modalities import row_of
 from mmgraph.learning.dynamic.segment_chain import SegmentChain
-from mmgraph.networks.dynamic.filters.state_files import owner, read_state, write_state
+from mmgraph.networks.dynamic.filters.saved_filter import SavedFilter
 
 
-class DurationFilter:
+class DurationFilter(SavedFilter):
     """The states of a hidden semi-Markov model given the rows so far, a row at a time.
 
     It remembers as many rows as the lag, and segments that began within the longest duration.
@@ -37,20 +36,10 @@ class DurationFilter:
     """
 
     def __init__(self, parameters: SegmentChain, lag: int = 0) -> None:
-        self._emission, self.lag = parameters.emission, check_lag(lag)
+        super().__init__(lag, parameters.arrays())
+        self._emission = parameters.emission
         self._recent = RecentSteps(parameters.chain, self.lag)
-        self._whose = owner(self.lag, parameters.arrays())
         self._rows = np.empty((0, self._emission.features))
-
-    @property
-    def steps(self) -> int:
-        """How many rows it has taken."""
-        return self._recent.steps
-
-    @property
-    def log_likelihood(self) -> float:
-        """Of those rows."""
-        return float(self._recent.numbers[1:].sum())
 
     def step(self, row: object) -> Float64[np.ndarray, " states"]:
         """Take a row, and return the distribution of the state at the lag before it.
@@ -75,7 +64,10 @@ class DurationFilter:
         if emission.memory:
             self._rows = np.concatenate([self._rows[-emission.memory :], cells])
             rows = emission.prepared(self._rows)[-1:]
-        return self._recent.step(emission.log_densities(rows)[0])
+        found = self._recent.step(emission.log_densities(rows)[0])
+        self.steps += 1
+        self.log_likelihood = float(self._recent.numbers[1:].sum())
+        return found
 
     def lagged(self, lag: int) -> Float64[np.ndarray, " states"]:
         """Return the distribution of the state ``lag`` steps ago, or of the first remembered one.
@@ -103,26 +95,16 @@ class DurationFilter:
         window = Window(*(array.copy() for array in self._recent.window))
         return self._recent.chain.ahead(window, self._recent.begins.copy(), max(steps, 1))[-1]
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what is remembered to a file; :meth:`load` goes on from it."""
-        write_state(path, self._whose, {**self._recent.arrays(), "rows": self._rows})
+    def _remembered(self) -> dict[str, np.ndarray]:
+        return {**self._recent.arrays(), "rows": self._rows}
 
-    def load(self, path: str | os.PathLike[str]) -> Self:
-        """Go on from a file that a filter of the same model and lag wrote; returns itself.
-
-        Raises
-        ------
-        FormatError
-            If it is no such file, or was written by another filter.
-        """
-        arrays = self._recent.arrays()
-        found = read_state(path, self._whose, (*arrays, "rows"))
-        longest, place = self._recent.chain.longest, int(found["counters"][0])
+    def _recall(self, arrays: Mapping[str, np.ndarray]) -> None:
+        known, rows = self._recent.arrays(), arrays["rows"]
+        longest, place = self._recent.chain.longest, int(arrays["counters"][0])
         # Compiled code does not look whether a place is in the buffer.
-        inside = longest <= place < arrays["logs"].shape[1] and not (found["newest"] > place).any()
-        if not inside or any(found[n].shape != array.shape for n, array in arrays.items()):
-            raise FormatError(f"{path} is no state of a filter: a place lies outside of its buffer")
-        for name, array in arrays.items():
-            array[...] = found[name]
-        self._rows = found["rows"]
-        return self
+        inside = longest <= place < known["logs"].shape[1] and not (arrays["newest"] > place).any()
+        if not inside or any(arrays[n].shape != array.shape for n, array in known.items()):
+            raise ValueError("a place lies outside of its buffer")
+        for name, array in known.items():
+            array[...] = arrays[name]
+        self._rows = rows

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float64
@@ -13,10 +12,10 @@ from mmgraph.inference.mean_field.factorial_chains import factorial_mean_field
 from mmgraph.learning.dynamic.emissions.additive_gaussian import AdditiveGaussianEmission
 from mmgraph.learning.dynamic.parallel_chains import ParallelChains
 from mmgraph.learning.dynamic.sequences import read_row
-from mmgraph.networks.dynamic.filters.state_files import owner, read_state, write_state
+from mmgraph.networks.dynamic.filters.saved_filter import SavedFilter
 
 
-class FactoredFilter:
+class FactoredFilter(SavedFilter):
     """The states of independent chains whose contributions to a normal row add up.
 
     After each row the joint distribution is replaced by the nearest product of the chains' own that
@@ -41,9 +40,9 @@ class FactoredFilter:
     exact = False
 
     def __init__(self, parameters: ParallelChains, names: Sequence[str]) -> None:
+        super().__init__(0, parameters.arrays())
         self._parameters, self._names = parameters, list(names)
         self._marginals: list[np.ndarray] = []
-        self.steps, self.log_likelihood = 0, 0.0
 
     def step(self, row: object) -> dict[str, Float64[np.ndarray, " states"]]:
         """Take a row of features, NaN missing, and return each chain's distribution.
@@ -75,22 +74,8 @@ class FactoredFilter:
             ahead[name] = chances
         return ahead
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what is remembered to a file; :meth:`load` goes on from it."""
-        tensors = {f"chain/{m}": marginals for m, marginals in enumerate(self._marginals)}
-        past = np.array([self.steps, self.log_likelihood])
-        write_state(path, owner(0, self._parameters.arrays()), {**tensors, "past": past})
+    def _remembered(self) -> dict[str, np.ndarray]:
+        return {f"chain/{m}": marginals for m, marginals in enumerate(self._marginals)}
 
-    def load(self, path: str | os.PathLike[str]) -> FactoredFilter:
-        """Go on from a file that a filter of the same model wrote; returns itself.
-
-        Raises
-        ------
-        FormatError
-            If it is no such file, or was written by another filter.
-        """
-        found = read_state(path, owner(0, self._parameters.arrays()), ("past",))
-        steps, log_likelihood = found.pop("past")
-        self._marginals = [found[f"chain/{m}"] for m in range(len(found))]
-        self.steps, self.log_likelihood = int(steps), float(log_likelihood)
-        return self
+    def _recall(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self._marginals = [arrays[f"chain/{m}"] for m in range(len(arrays))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from mmgraph.inference.gaussian.state_space.parameters import SystemParameters
 from mmgraph.inference.gaussian.state_space.passes import run_forward
 from mmgraph.inference.gaussian.state_space.root_kernels import Recursion
 from mmgraph.learning.dynamic.sequences import read_row
-from mmgraph.networks.dynamic.filters.state_files import owner, read_state, write_state
+from mmgraph.networks.dynamic.filters.saved_filter import SavedFilter
 
 
 class GaussianState(NamedTuple):
@@ -23,7 +23,7 @@ class GaussianState(NamedTuple):
     covariance: Float64[np.ndarray, "states states"]
 
 
-class LinearStepFilter:
+class LinearStepFilter(SavedFilter):
     """The state of a linear Gaussian system given the rows so far, a row at a time.
 
     Parameters
@@ -42,9 +42,9 @@ class LinearStepFilter:
     """
 
     def __init__(self, parameters: SystemParameters, lag: int = 0) -> None:
+        super().__init__(lag, parameters._asdict())
         self._system, mean, root = parameters.compiled()
-        self._states, self._features, self.lag = parameters.states, parameters.features, lag
-        self._whose = owner(lag, parameters._asdict())
+        self._states, self._features = parameters.states, parameters.features
         empty = np.zeros((0, *root.shape))
         self._arrays = {
             "mean": mean,
@@ -54,7 +54,6 @@ class LinearStepFilter:
             "gains": empty,
             "rests": empty,
         }
-        self.steps, self.log_likelihood = 0, 0.0
 
     def step(self, row: object) -> GaussianState:
         """Take a row, and return the distribution of the state at the lag before it.
@@ -104,20 +103,11 @@ class LinearStepFilter:
         backward(self._system, memory["means"][None], recursion, last, means, place, covariances)
         return means[0, 0], covariances[place[0]]
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what is remembered to a file; :meth:`load` goes on from it."""
-        counts = np.array([self.steps, self.log_likelihood])
-        write_state(path, self._whose, {**self._arrays, "counts": counts})
+    def _remembered(self) -> dict[str, np.ndarray]:
+        return self._arrays
 
-    def load(self, path: str | os.PathLike[str]) -> LinearStepFilter:
-        """Go on from a file that a filter of the same model and lag wrote; returns itself.
-
-        Raises
-        ------
-        FormatError
-            If it is no such file, or was written by another filter.
-        """
-        found = read_state(path, self._whose, (*self._arrays, "counts"))
-        self._arrays = {name: found[name] for name in self._arrays}
-        self.steps, self.log_likelihood = int(found["counts"][0]), float(found["counts"][1])
-        return self
+    def _recall(self, arrays: Mapping[str, np.ndarray]) -> None:
+        for name, array in self._arrays.items():
+            if arrays[name].shape[1:] != array.shape[1:]:
+                raise ValueError(f"its {name} are not of this model")
+        self._arrays = {name: arrays[name] for name in self._arrays}

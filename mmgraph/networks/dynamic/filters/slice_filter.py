@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -11,16 +10,16 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import EvidenceError, FormatError, ZeroProbabilityError
+from mmgraph.graph.errors import EvidenceError, ZeroProbabilityError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.state_labels import MISSING
-from mmgraph.inference.exact.chain.pieces import Steps, check_lag, check_remembered
+from mmgraph.inference.exact.chain.pieces import Steps, check_remembered
 from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph
 from mmgraph.inference.exact.slices.kernels import Piece, log_backward, log_forward
 from mmgraph.inference.exact.slices.run import beliefs_of
 from mmgraph.inference.exact.slices.sequences import SequenceEvidence
 from mmgraph.inference.exact.slices.tables import SliceTables
-from mmgraph.networks.dynamic.filters.state_files import owner, read_state, write_state
+from mmgraph.networks.dynamic.filters.saved_filter import SavedFilter
 
 
 class _Step(NamedTuple):
@@ -36,7 +35,7 @@ class _Step(NamedTuple):
     increment: float
 
 
-class SliceFilter:
+class SliceFilter(SavedFilter):
     """The variables of a slice given the cells so far, a step at a time, in the log domain.
 
     Parameters
@@ -54,15 +53,14 @@ class SliceFilter:
     """
 
     def __init__(self, model: DynamicGraph, lag: int = 0) -> None:
-        self.model, self.lag = model, check_lag(lag)
+        super().__init__(lag, model.arrays())
+        self.model = model
         self.names = [n for n, v in model.variables.items() if v.is_discrete]
         nothing = SequenceEvidence(Steps([1]), Evidence(model.variables, 1))
         self._tables = SliceTables(model, nothing, self.names, any_evidence=True)
         program = self._tables.program
-        self._whose = owner(self.lag, model.arrays())
         self._size = int(max(program.outgoing.max(), program.incoming.max(), 1))
         self._window: deque[_Step] = deque(maxlen=max(self.lag + 2, model.order + 1))
-        self.steps, self.log_likelihood = 0, 0.0
 
     def step(self, cells: Mapping[str, object] | None = None) -> dict[str, np.ndarray]:
         """Take the cells of a step, and return the marginals of the step at the lag before it.
@@ -207,35 +205,18 @@ class SliceFilter:
             self._window, self.steps, self.log_likelihood = kept
         return found
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what is remembered to a file; :meth:`load` goes on from it."""
-        tensors: dict[str, np.ndarray] = {
-            "counts": np.array([self.steps, len(self._window), self.log_likelihood])
-        }
+    def _remembered(self) -> dict[str, np.ndarray]:
+        arrays = {"window": np.array(len(self._window))}
         for i, one in enumerate(self._window):
             for name, array in one._asdict().items():
                 parts = array if isinstance(array, dict) else {"": array}
-                tensors |= {f"{i}/{name}/{n}": np.array(a) for n, a in parts.items()}
-        write_state(path, self._whose, tensors)
+                arrays |= {f"{i}/{name}/{n}": np.array(a) for n, a in parts.items()}
+        return arrays
 
-    def load(self, path: str | os.PathLike[str]) -> SliceFilter:
-        """Go on from a file that a filter of the same model and lag wrote; returns itself.
-
-        Raises
-        ------
-        FormatError
-            If it is no such file, or was written by another filter.
-        """
-        tensors = read_state(path, self._whose, ("counts",))
-        steps, count, log_likelihood = tensors["counts"]
-        try:
-            window = [_read_step(tensors, i) for i in range(int(count))]
-        except KeyError as error:
-            raise FormatError(f"{path} is no state of a filter: {error!r}") from None
+    def _recall(self, arrays: Mapping[str, np.ndarray]) -> None:
+        window = [_read_step(arrays, i) for i in range(int(arrays["window"]))]
         self._window.clear()
         self._window.extend(window)
-        self.steps, self.log_likelihood = int(steps), float(log_likelihood)
-        return self
 
 
 def _read_step(tensors: Mapping[str, np.ndarray], number: int) -> _Step:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float64
 
-from mmgraph.graph.errors import EvidenceError, FormatError, ZeroProbabilityError
+from mmgraph.graph.errors import EvidenceError, ZeroProbabilityError
 from mmgraph.inference.exact.chain.filter_kernels import filter_step, lagged_marginal
-from mmgraph.inference.exact.chain.pieces import check_lag, check_remembered
+from mmgraph.inference.exact.chain.pieces import check_remembered
 from mmgraph.learning.dynamic.emissions.modalities import row_of
 from mmgraph.learning.dynamic.hidden_chain import HiddenChain
-from mmgraph.networks.dynamic.filters.state_files import owner, read_state, write_state
+from mmgraph.networks.dynamic.filters.saved_filter import SavedFilter
 
 
-class StepFilter:
+class StepFilter(SavedFilter):
     """The states of a hidden Markov model given the rows so far, a row at a time.
 
     Parameters
@@ -35,7 +35,8 @@ class StepFilter:
     """
 
     def __init__(self, parameters: HiddenChain, lag: int = 0) -> None:
-        self._parameters, self.lag = parameters, check_lag(lag)
+        super().__init__(lag, parameters.arrays())
+        self._parameters = parameters
         with np.errstate(divide="ignore"):
             self._start = np.log(parameters.start)
             self._transition = np.log(parameters.transition)
@@ -44,7 +45,6 @@ class StepFilter:
         self._filtered: deque[np.ndarray] = deque(maxlen=self.lag + 1)
         self._densities: deque[np.ndarray] = deque(maxlen=self.lag + 1)
         self._rows: deque[np.ndarray] = deque(maxlen=parameters.emission.memory)
-        self.steps, self.log_likelihood = 0, 0.0
 
     def step(self, row: object) -> Float64[np.ndarray, " states"]:
         """Take a row, and return the distribution of the state at the lag before it.
@@ -118,39 +118,23 @@ class StepFilter:
             chances = chances @ self._parameters.transition
         return np.array(chances)
 
-    @property
-    def _whose(self) -> str:
-        return owner(self.lag, self._parameters.arrays())
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what is remembered to a file; :meth:`load` goes on from it."""
-        features = self._parameters.emission.features
-        tensors = {
-            "filtered": np.array(self._filtered).reshape(-1, len(self._start)),
-            "densities": np.array(self._densities).reshape(-1, len(self._start)),
+    def _remembered(self) -> dict[str, np.ndarray]:
+        features, states = self._parameters.emission.features, len(self._start)
+        return {
+            "filtered": np.array(self._filtered).reshape(-1, states),
+            "densities": np.array(self._densities).reshape(-1, states),
             "rows": np.array(self._rows).reshape(-1, features),
-            "counts": np.array([self.steps, self.log_likelihood]),
         }
-        write_state(path, self._whose, tensors)
 
-    def load(self, path: str | os.PathLike[str]) -> StepFilter:
-        """Go on from a file that a filter of the same model and lag wrote; returns itself.
-
-        Raises
-        ------
-        FormatError
-            If it is no such file, or was written by another filter.
-        """
-        names = ("filtered", "densities", "rows")
-        found = read_state(path, self._whose, (*names, "counts"))
-        steps, total = found["counts"]
-        kept = [found[name] for name in names]
-        if not total < np.inf or any(np.isnan(array).any() for array in kept[:2]):
-            raise FormatError(f"{path} is no state of a filter: it holds what is no number")
-        for remembered, array in zip(
-            (self._filtered, self._densities, self._rows), kept, strict=True
-        ):
-            remembered.clear()
-            remembered.extend(array)
-        self.steps, self.log_likelihood = int(steps), float(total)
-        return self
+    def _recall(self, arrays: Mapping[str, np.ndarray]) -> None:
+        states, features = len(self._start), self._parameters.emission.features
+        widths = {"filtered": states, "densities": states, "rows": features}
+        for name, width in widths.items():
+            if arrays[name].ndim != 2 or arrays[name].shape[1] != width:
+                raise ValueError(f"its {name} are not of this model")
+        if any(np.isnan(arrays[name]).any() for name in ("filtered", "densities")):
+            raise ValueError("it holds what is no number")
+        remembered = self._filtered, self._densities, self._rows
+        for queue, name in zip(remembered, widths, strict=True):
+            queue.clear()
+            queue.extend(arrays[name])

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
 
 from mmgraph.graph.errors import ZeroProbabilityError
-from mmgraph.inference.exact.chain.pieces import check_lag
 from mmgraph.inference.gaussian.state_space.regimes import Normals
 from mmgraph.inference.gaussian.state_space.switching import Merged, smoothed_merged
 from mmgraph.learning.dynamic.sequences import read_row
 from mmgraph.learning.dynamic.switching_linear import SwitchingParameters
-from mmgraph.networks.dynamic.filters.state_files import owner, read_state, write_state
+from mmgraph.networks.dynamic.filters.saved_filter import SavedFilter
+
+_NAMES = ("likely", "means", "covariances")
 
 
 class SwitchingState(NamedTuple):
@@ -26,7 +27,7 @@ class SwitchingState(NamedTuple):
     covariance: Float64[np.ndarray, "states states"]
 
 
-class SwitchingStepFilter:
+class SwitchingStepFilter(SavedFilter):
     """Regime and state given the rows so far, a row at a time, by merged densities.
 
     Parameters
@@ -48,11 +49,10 @@ class SwitchingStepFilter:
     exact = False
 
     def __init__(self, parameters: SwitchingParameters, interacting: bool, lag: int = 0) -> None:
-        self.method, self.lag = "imm" if interacting else "gpb2", check_lag(lag)
+        self.method = "imm" if interacting else "gpb2"
+        super().__init__(lag, {self.method: np.zeros(0), **parameters.arrays()})
         self._chain, self._features = parameters.chain, parameters.systems[0].features
-        self._whose = owner(self.lag, {self.method: np.zeros(0), **parameters.arrays()})
         self._kept: deque[Merged] = deque(maxlen=self.lag + 1)
-        self.steps, self.log_likelihood = 0, 0.0
 
     def step(self, row: object) -> SwitchingState:
         """Take a row, and return the distribution of the step at the lag before it.
@@ -83,26 +83,17 @@ class SwitchingStepFilter:
         self.log_likelihood += gain
         return SwitchingState(*smoothed_merged(self._chain, self._kept)[0])
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write what is remembered to a file; :meth:`load` goes on from it."""
-        likely = np.array([m.likely for m in self._kept])
-        states = [np.array([m.states[i] for m in self._kept]) for i in range(2)]
-        named = {"likely": likely, "means": states[0], "covariances": states[1]}
-        counts = np.array([self.steps, self.log_likelihood])
-        write_state(path, self._whose, {**named, "counts": counts})
+    def _remembered(self) -> dict[str, np.ndarray]:
+        means, covariances = ([m.states[i] for m in self._kept] for i in range(2))
+        likely = [m.likely for m in self._kept]
+        return {
+            name: np.array(a) for name, a in zip(_NAMES, (likely, means, covariances), strict=True)
+        }
 
-    def load(self, path: str | os.PathLike[str]) -> SwitchingStepFilter:
-        """Go on from a file that a filter of the same model, method and lag wrote; returns itself.
-
-        Raises
-        ------
-        FormatError
-            If it is no such file, or was written by another filter.
-        """
-        names = ("likely", "means", "covariances")
-        found = read_state(path, self._whose, (*names, "counts"))
+    def _recall(self, arrays: Mapping[str, np.ndarray]) -> None:
+        kept = [
+            Merged(likely, Normals(*states))
+            for likely, *states in zip(*(arrays[name] for name in _NAMES), strict=True)
+        ]
         self._kept.clear()
-        for likely, *states in zip(*(found[name] for name in names), strict=True):
-            self._kept.append(Merged(likely, Normals(*states)))
-        self.steps, self.log_likelihood = int(found["counts"][0]), float(found["counts"][1])
-        return self
+        self._kept.extend(kept)
