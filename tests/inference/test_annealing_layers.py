@@ -51,12 +51,9 @@ def test_it_is_within_a_twentieth_of_a_nat_of_the_exact_sum(family, layers, scal
     assert (told < 0.02).all()
 
 
-@pytest.mark.parametrize(
-    ("seeds", "steps"), [(1, 1000), pytest.param(2, 2000, marks=pytest.mark.slow)]
-)
-def test_so_it_is_on_pixels_with_weights_as_after_training(seeds, steps):
+def test_so_it_is_on_pixels_with_weights_as_after_training():
     graph = strokes(12)
-    off, told = errors_of(graph, seeds, float(exact_of(graph)[0]), steps=steps)
+    off, told = errors_of(graph, 1, float(exact_of(graph)[0]), steps=1000)
     assert (np.abs(off) < 0.05).all()
     assert (np.abs(off) < 4 * told).all()
 
@@ -74,14 +71,14 @@ def test_three_standard_errors_cover_the_truth(steps, chains):
 
 @pytest.mark.slow
 def test_three_standard_errors_cover_the_truth_of_784_pixels():
-    graph = strokes(20)
+    graph = strokes(14)
     exact = float(exact_of(graph)[0])
-    off, told = errors_of(graph, 40, exact, steps=500, chains=100)
+    off, told = errors_of(graph, 20, exact, steps=400, chains=60)
     covered = int((np.abs(off) < 3 * told).sum())
     print(f"\nlog Z {exact:.3f}: largest error {np.abs(off).max():.4f} nats, mean error told "
-          f"{told.mean():.4f}, {covered} of 40 within 3 of them")  # fmt: skip
+          f"{told.mean():.4f}, {covered} of 20 within 3 of them")  # fmt: skip
     assert (np.abs(off) < 0.05).mean() >= 0.95
-    assert covered >= 0.95 * 40
+    assert covered >= 0.95 * 20
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_marginals_and_means_are_near_the_exact_ones(seed):
     data, _, _ = random_evidence(graph, seed, 2)
     exact = mm.query(graph, data, method="layer_summation")
     found = mm.query(
-        graph, data, method="parallel_tempering", draws=500, generator=seeded(seed),
+        graph, data, method="parallel_tempering", draws=250, generator=seeded(seed),
         temperatures=[1.0, 2.0, 5.0],
     )  # fmt: skip
     assert_near(graph, found, exact)

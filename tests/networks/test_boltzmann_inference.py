@@ -148,12 +148,12 @@ def test_what_is_observed_stays_in_samples():
 def test_tempering_draws_as_gibbs_does():
     machine = every_family()
     drawn = machine.sample(
-        2000, generator=torch.Generator().manual_seed(0), method="tempering",
+        1000, generator=torch.Generator().manual_seed(0), method="tempering",
         burn_in=30, thinning=2,
     ).codes  # fmt: skip
     truth = by_listing(machine)
     found = drawn["pixels"].double().mean(0).numpy()
-    assert np.abs(found - truth.means["pixels"]).max() < 0.06
+    assert np.abs(found - truth.means["pixels"]).max() < 0.08
 
 
 @pytest.mark.parametrize("build", BUILDERS)

@@ -200,9 +200,9 @@ def test_noise_costs_no_more_than_the_prior():
     random = np.random.default_rng(0)
     columns = [f"c{i}" for i in range(80)]
     modalities = {"clinical": columns[:4], "genes": columns[4:]}
-    factor = random.standard_normal((3200, 80)) + 2 * random.standard_normal((3200, 1))
+    factor = random.standard_normal((1600, 80)) + 2 * random.standard_normal((1600, 1))
     frame = pd.DataFrame(factor, columns=columns)
-    labels = np.where(random.random(3200) < 0.25, "ill", "well")
+    labels = np.where(random.random(1600) < 0.25, "ill", "well")
     clf = BayesianNetworkClassifier(modalities).fit(frame[:200], labels[:200])
     prior = loss(clf.predict_proba(frame[200:], given=[]), labels[200:])
     for given in (None, ["clinical"], ["genes"]):

@@ -38,7 +38,7 @@ def log_loss(table: np.ndarray, labels: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def fitted() -> mm.MachineClassifier:
-    return mm.MachineClassifier(MODALITIES, **SMALL | {"epochs": 20}).fit(*patients(70))
+    return mm.MachineClassifier(MODALITIES, **SMALL | {"epochs": 14}).fit(*patients(70))
 
 
 @pytest.mark.parametrize("given", [None, ["clinical"], ["genes"]])

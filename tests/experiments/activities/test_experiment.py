@@ -15,6 +15,7 @@ from mmgraph.experiments.activities.data import load_recordings, splits_of
 from mmgraph.experiments.activities.declaration import read_activities
 from mmgraph.experiments.activities.events import true_events
 from mmgraph.graph.errors import DatasetError, FormatError, MmgraphError
+from tests.experiments.shortened import shortened
 from tests.predictors.sequences.conftest import ACTIVITIES, Made, made_recordings
 
 SMALL = """
@@ -146,11 +147,25 @@ def test_true_events_are_stretches_of_labels(model: Path):
     np.testing.assert_array_equal(true_events(made, 0, ["sway"]), [[2.5, 3.0], [4.0, 5.0]])
 
 
+FEWER = {
+    "activity_recordings": {
+        f"people = {[*range(1, 21)]}": f"people = {[*range(1, 17)]}",
+        "folds = 5": "test_people = [17, 18, 19, 20]",
+    },
+    "watch_exercises": {
+        "[data]": f"[data]\npeople = {[*range(9)]}",
+        "folds = 10": "test_people = [9]",
+    },
+}
+"""By ready model, the lines that leave some people out, once."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["activity_recordings", "watch_exercises"])
-def test_real_recordings_of_people_left_out(name: str):
+@pytest.mark.parametrize("name", FEWER)
+def test_real_recordings_of_people_left_out(name: str, tmp_path: Path):
+    once = shortened(name, tmp_path, FEWER[name])
     try:
-        report = experiment.run(name, folds=1)
+        report = experiment.run(once)
     except DatasetError as error:
         pytest.skip(f"the data cannot be had: {error}")
     first = report["results"][0]

@@ -88,7 +88,10 @@ def test_a_run_reports_every_situation(model: Path, tmp_path: Path):
         assert Path(file).stat().st_size > 0
 
 
-@pytest.mark.parametrize(("data", "broken_at", "fits"), [("model", 4, 5), ("recorded", 5, 8)])
+@pytest.mark.parametrize(
+    ("data", "broken_at", "fits"),
+    [("model", 4, 5), pytest.param("recorded", 5, 8, marks=pytest.mark.slow)],
+)
 def test_an_interrupted_run_goes_on(
     data: str,
     broken_at: int,

@@ -15,6 +15,7 @@ from mmgraph.experiments.tracking.sort import sort_tracks
 from mmgraph.graph.errors import FormatError
 from mmgraph.sequences.tracking.detections import Detections
 from mmgraph.sequences.tracking.tracks import Tracks
+from tests.experiments.shortened import shortened
 
 SMALL = """
 kind = "tracking"
@@ -72,9 +73,10 @@ def test_a_small_run_reports_each_method(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.slow
 def test_fewer_switches_than_sort_at_its_accuracy(tmp_path: Path):
-    results = experiment.run("pedestrians", tmp_path)["results"]
+    short = shortened("pedestrians", tmp_path, {"scenes = 12": "scenes = 4"})
+    results = experiment.run(short, tmp_path)["results"]
     by_name = {(row["data"], row["method"]): row for row in results}
-    for data in ("all of tud_pedestrians", "12 made scenes"):
+    for data in ("all of tud_pedestrians", "4 made scenes"):
         sort = by_name[data, "sort"]
         for method in ("online", "offline"):
             assert by_name[data, method]["mota"] >= sort["mota"]

@@ -57,7 +57,7 @@ def test_a_full_guide_is_exact_on_normal_posteriors_and_a_diagonal_one_too_narro
 
 @pytest.mark.slow
 def test_discrete_variables_are_summed_out():
-    options = {"method": "svi", "steps": 400, "draws": 400, "tolerance": 0.2}
+    options = {"method": "svi", "steps": 250, "draws": 400, "tolerance": 0.2}
     post = mm.query(chain(), {"z": 2.0, "c": 0}, generator=seeded(), **options)
     truth = chain_posterior(2.0, 0)
     assert post.marginal("k")[0, 1].item() == pytest.approx(truth["k"], abs=0.05)
@@ -79,7 +79,7 @@ def test_shared_variables_have_one_bound():
     )
     counts = [3.0, 5.0, 4.0, 7.0]
     post = mm.query(
-        net, {"n": counts}, method="svi", shared=["rate"], steps=800, generator=seeded()
+        net, {"n": counts}, method="svi", shared=["rate"], steps=500, generator=seeded()
     )
     shape, exposure = 2 + sum(counts), 5
     truth = math.lgamma(shape) - math.lgamma(2) - shape * math.log(exposure)
@@ -105,7 +105,7 @@ def test_modules_are_learned_where_that_is_asked_for():
     hidden = mm.LinearGaussian(x, [], [], 0.0, 1.0)
     net = mm.BayesianNetwork([x, y], [hidden, mm.PyroNode(y, [x], module)])
     values = {"y": [-4.0, -3.0, 3.0, 4.0]}
-    options = {"steps": 400, "learning_rate": 0.05, "generator": seeded(), "tolerance": 1.0}
+    options = {"steps": 250, "learning_rate": 0.08, "generator": seeded(), "tolerance": 1.0}
     before = mm.query(net, values, method="svi", **options)
     assert module.slope.item() == 0.0
     after = mm.query(net, values, method="svi", learn=True, **options)

@@ -30,7 +30,7 @@ EDGES = [("kind", "y"), ("x", "y")]
 
 def test_data_that_fit_pass():
     net = mm.BayesianNetwork.from_data(frame(), EDGES, posterior=True)
-    check = net.predictive_check(frame(), draws=150, generator=seeded())
+    check = net.predictive_check(frame(), draws=100, generator=seeded())
     table = check.to_frame()
     assert list(table.columns[:3]) == ["variable", "statistic", "observed"]
     assert len(check) == len(table) == 3 + 2 * 5
@@ -41,8 +41,8 @@ def test_data_that_fit_pass():
     assert by_name["kind", "share of b"] == (frame().kind == "b").mean()
     assert by_name["x", "standard deviation"] == pytest.approx(frame().x.std(ddof=0))
     assert by_name["y", "95% quantile"] == pytest.approx(frame().y.quantile(0.95))
-    again = net.predictive_check(frame(), draws=150, generator=seeded()).to_frame()
-    pd.testing.assert_frame_equal(table, again)
+    one, other = (net.predictive_check(frame(), draws=5, generator=seeded()) for _ in range(2))
+    pd.testing.assert_frame_equal(one.to_frame(), other.to_frame())
 
 
 def test_a_skewed_variable_fails_in_its_quantiles():
@@ -57,9 +57,9 @@ def test_a_skewed_variable_fails_in_its_quantiles():
 def test_parameters_are_drawn_where_a_posterior_is_kept():
     rows = frame().iloc[:12]
     net = mm.BayesianNetwork.from_data(rows, [], variables=["x"], posterior=True)
-    unsure = net.predictive_check(rows[["x"]], draws=400, generator=seeded())
+    unsure = net.predictive_check(rows[["x"]], draws=200, generator=seeded())
     net.fit(rows[["x"]])
-    fitted = net.predictive_check(rows[["x"]], draws=400, generator=seeded())
+    fitted = net.predictive_check(rows[["x"]], draws=200, generator=seeded())
     spread = [check.comparisons[0].replicated.std() for check in (unsure, fitted)]
     assert spread[0] > 1.2 * spread[1]
 

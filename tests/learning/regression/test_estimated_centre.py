@@ -34,7 +34,7 @@ def test_intervals_cover_slopes_variances_and_expected_values(slopes):
         posterior = with_estimated_centre(regression_posterior(FACTOR, rows), rows)
         ends = posterior.interval(0.9)
         source = torch.Generator().manual_seed(seed)
-        drawn = [posterior.sample(source) for _ in range(60)]
+        drawn = [posterior.sample(source) for _ in range(40)]
         answers = torch.stack([d.intercept + 3 * d.coefficients[:, 0] for d in drawn])
         low, high = np.quantile(answers, [0.05, 0.95], 0)
         told = (

@@ -70,9 +70,9 @@ def test_of_few_groups_the_richer_leaves_answer():
 
 @pytest.mark.slow
 def test_the_default_tries_every_kind_and_keeps_what_helps():
-    line = mm.MultimodalClassifier(n_jobs=2).fit(table("line", 150))
+    line = mm.MultimodalClassifier(folds=3, n_jobs=2).fit(table("line", 100))
     assert kinds(line.model_) == {"logistic"}
-    circle = mm.MultimodalClassifier(n_jobs=2).fit(table("circle", 300))
+    circle = mm.MultimodalClassifier(folds=3, n_jobs=2).fit(table("circle", 200))
     assert kinds(circle.model_) == {*AUTO} - {"tables"}  # no column is of states
     test = table("circle", 2000, 1)
     assert (circle.predict_proba(test).argmax(1) == test.codes).mean() > 0.85

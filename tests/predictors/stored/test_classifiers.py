@@ -420,7 +420,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 OTHERS = (None, -1, "x", [], [[]], {}, {"kind": "x"})
 
 
-@pytest.mark.parametrize("each", [pytest.param(len(OTHERS), marks=pytest.mark.slow), 1])
+@pytest.mark.parametrize("each", [pytest.param(3, marks=pytest.mark.slow), 1])
 def test_a_document_with_any_other_value_is_read_or_refused(copied: Path, each: int):
     file = copied / "network.json"
     text = file.read_text()

@@ -39,6 +39,7 @@ def as_interpreters(tmp_path, mode):
     return [process.returncode for process in processes], said
 
 
+@pytest.mark.slow  # two interpreters
 def test_two_processes_train_like_one_and_leave_no_thread(tmp_path):
     codes, said = as_interpreters(tmp_path, "threads")
     assert codes == [0, 0], said
@@ -76,7 +77,7 @@ def test_an_error_after_the_last_step_stops_all(tmp_path):
     assert "LearningError: process 0 stopped: MmgraphError: the disk of the leading" in said[1]
 
 
-@pytest.mark.slow  # two interpreters, as above
+@pytest.mark.slow  # two interpreters
 def test_a_process_that_dies_stops_the_other_which_leaves_no_thread(tmp_path):
     codes, said = as_interpreters(tmp_path, "threads die")
     assert codes == [3, 9], said
