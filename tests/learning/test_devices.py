@@ -20,8 +20,8 @@ DATA = np.random.default_rng(0)
 BITS, REALS = (DATA.random((12, 4)) < 0.5).astype(float), DATA.normal(size=(12, 3))
 ROWS, LABELS = {"bits": BITS, "reals": REALS}, ["u", "v"] * 6
 OBJECTIVES = {
-    "contrastive divergence": {},
-    "tempered": {"temperatures": [1.0, 2.0]},
+    "contrastive divergence": {"pretrain": None},
+    "tempered": {"temperatures": [1.0, 2.0], "pretrain": None},
     "pretraining": {"pretrain": "greedy"},
     "multi-prediction": {"objective": "multi_prediction", "prediction": {"sweeps": 2}},
     "fine tuning": {"objective": "fine_tuning"},
