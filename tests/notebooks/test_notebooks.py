@@ -13,7 +13,6 @@ import pytest
 
 from tests.notebooks.outputs import NOTEBOOKS, code_cells, executed
 
-QUICK = ("missing_modality",)
 NEEDED_CLIENTS = {"search_pictures_with_words": "npm"}
 """By notebook: the program that fetches its data."""
 NUMBER = re.compile(r"(?<!\w)[-+]?\d*\.?\d+(?:e[-+]?\d+)?(?!\w)")
@@ -42,13 +41,8 @@ def test_outputs_are_stored(path: Path):
     assert "ipykernel_" not in path.read_text()
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(p, id=p.stem, marks=[] if p.stem in QUICK else [pytest.mark.slow])
-        for p in NOTEBOOKS
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_run_says_what_is_stored(path: Path):
     """Words alike, and numbers alike but for what rounding on another machine may move."""
     client = NEEDED_CLIENTS.get(path.stem)
