@@ -78,7 +78,7 @@ def test_a_table_can_keep_rows_that_nothing_speaks_of():
 @pytest.mark.parametrize("chunk_rows", [1, 3, 1000])
 def test_chunks_and_files_give_the_same(tmp_path, chunk_rows):
     net = mm.read("asia")
-    samples = mm.sample(net, 500, generator=torch.Generator().manual_seed(1)).codes
+    samples = mm.sample(net, 150, generator=torch.Generator().manual_seed(1)).codes
     frame = pd.DataFrame({n: np.array(net.variables[n].labels)[c] for n, c in samples.items()})
     frame.to_csv(tmp_path / "asia.csv", index=False)
     frame.to_parquet(tmp_path / "asia.parquet")

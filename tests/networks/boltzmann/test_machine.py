@@ -317,7 +317,7 @@ def test_machines_answer_on_the_gpu(cuda):
     np.testing.assert_allclose(
         moved.represent(data_of()).cpu(), machine.represent(data_of()), atol=1e-5
     )
-    moved.fit(data_of(), ["no", "yes"] * 4, epochs=1)
+    moved.fit(data_of(), ["no", "yes"] * 4, epochs=1, pretrain=None)
     assert moved.device.type == "cuda"
 
 

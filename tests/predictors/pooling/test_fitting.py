@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
@@ -37,6 +38,10 @@ def fitted(data: mm.MultimodalData) -> PooledLeaves:
     placed = placed_leaves(data, ("logistic", "kernel"), "auto")
     plain = [leaf for leaf in placed if leaf.kind == "logistic"]
     return fit_pooled(data, placed, 3, 0, plain=plain)
+
+
+def few_trees() -> EncoderLeaf:
+    return EncoderLeaf(ExtraTreesClassifier(20, random_state=0))
 
 
 def kinds(model: PooledLeaves) -> set[str]:
@@ -99,7 +104,7 @@ def test_a_spent_budget_leaves_later_kinds_out_and_says_so():
 
 def test_answers_do_not_depend_on_how_many_are_fitted_at_a_time():
     data, test = table("circle", 120), table("circle", 20, 1)
-    leaves = ("trees", "kernel", PerceptronsLeaf(members=2, epochs=2))
+    leaves = (few_trees(), "kernel", PerceptronsLeaf(members=2, epochs=2))
     one, two = (
         mm.MultimodalClassifier(leaves=leaves, folds=2, n_jobs=jobs).fit(data).predict_proba(test)
         for jobs in (None, 2)
@@ -145,7 +150,7 @@ def test_what_is_warned_of_in_threads_is_said_once_and_filters_stay():
     assert list(warnings.filters) == before
     with warnings.catch_warnings(action="error"):
         for _ in range(3):
-            mm.MultimodalClassifier(leaves="trees", folds=2, n_jobs=4).fit(table("circle", 40))
+            mm.MultimodalClassifier(leaves=few_trees(), folds=2, n_jobs=4).fit(table("circle", 40))
 
 
 def test_each_leaf_has_a_name_of_its_own():

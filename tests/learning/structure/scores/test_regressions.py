@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import multigammaln
 
@@ -64,6 +64,7 @@ def referee(score, codes, values, weights, child, parents):
     return value - weights.sum() * log_scale
 
 
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 10**6),
     score=st.sampled_from(["bic", "aic"]),
