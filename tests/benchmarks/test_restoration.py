@@ -3,11 +3,11 @@
     pytest tests/benchmarks/test_restoration.py --benchmark-only -s
     pytest tests/benchmarks/test_restoration.py -m slow --benchmark-enable
 
-The photograph, 512 x 512 pixels where it is measured, has noise; its pixels are given grey levels. PyMaxflow runs five cycles of
-expansions. The figure is how long mmgraph takes, from the same arrays, until it first has a
-labelling of no higher energy: seconds of a processor for both, so that other programs that run
-meanwhile do not count. ``trws`` and ``trws_and_moves`` also prove how far from the optimum any
-labelling can be.
+The photograph, 512 x 512 pixels where it is measured, has noise; its pixels are given grey levels.
+PyMaxflow runs five cycles of expansions. The figure is how long mmgraph takes, from the same
+arrays, until it first has a labelling of no higher energy: seconds of a processor for both, so that
+other programs that run meanwhile do not count. ``trws`` and ``trws_and_moves`` also prove how far
+from the optimum any labelling can be.
 """
 
 from __future__ import annotations
