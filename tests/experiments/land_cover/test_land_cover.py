@@ -199,7 +199,7 @@ def test_indian_pines_reaches_its_figures(tmp_path: Path):
     """One of the five repetitions."""
     once = shortened("indian_pines", tmp_path, {"seeds = [0, 1, 2, 3, 4]": "seeds = [0]"})
     report = experiment.run(once)
-    assert report["seconds"] < 60
+    assert report["seconds"] < 150
     found = {
         (r["split"], tuple(r["given"]), r["missing"], r["method"]): r["overall_accuracy"]
         for r in report["results"]
