@@ -132,8 +132,9 @@ class OnlineTracker:
         order = given.canonical_order()
         given = given[order]
         points, looks = measured(given.boxes), given.features
-        if looks is None or not self.appearance:
-            looks = np.full((len(points), 1), np.nan)
+        if looks is None or not self.appearance or not np.isfinite(looks).any():
+            known = 1 if self._followed is None else self._followed.features.shape[1]
+            looks = np.full((len(points), known), np.nan)
         confidence = given.confidences
         sure = np.zeros(len(points)) if confidence is None else confidence
         worth = self.scale.log_odds(sure)
@@ -168,13 +169,12 @@ class OnlineTracker:
             followed = _born(*nobody, self.model)
             self._followed, self.frame = followed, number - 1
         if looks.shape[1] != followed.features.shape[1]:
-            if np.isfinite(looks).any() and np.isfinite(followed.features).any():
+            if np.isfinite(followed.features).any():
                 raise EvidenceError(
                     f"boxes have {looks.shape[1]} features, and those before "
                     f"{followed.features.shape[1]}"
                 )
-            if np.isfinite(looks).any() or looks.shape[1] > 1:
-                followed.features = np.full((len(followed), looks.shape[1]), np.nan)
+            followed.features = np.full((len(followed), looks.shape[1]), np.nan)
         steps, self.frame = number - self.frame, number
         predict_tracks(followed.means, followed.spreads, float(steps), self.model)
         followed.odds += steps * np.log(self.model.stays)

@@ -82,6 +82,22 @@ def test_appearance_alone_follows_who_jumps():
     assert len(pairs) == 3  # nobody changes identity
 
 
+def test_features_may_be_missing_in_any_frame():
+    state, boxes = Tracker().online(), np.array([[10, 10, 20, 40.0], [100, 10, 20, 40]])
+    looks = np.array([[0.0, 1, 0], [1, 0, 0]])
+    shown = [
+        state.step(*arguments)
+        for arguments in (
+            (boxes,), (boxes, None, looks), (boxes,), ([],), (boxes, None, looks * np.nan),
+            (boxes, None, looks), (boxes, None, looks),
+        )
+    ]  # fmt: skip
+    assert shown[-1].ids.tolist() == [1, 2]
+    with pytest.raises(EvidenceError, match="boxes have 2 features, and those before 3"):
+        state.step(boxes, None, looks[:, :2])
+    assert state.frame == len(shown)
+
+
 def test_empty_frames_and_none():
     state = Tracker().online()
     assert len(state.step([])) == 0
