@@ -34,6 +34,7 @@ from mmgraph.networks.dynamic.filters.switching_step_filter import SwitchingStep
 from mmgraph.networks.dynamic.linear_gaussian_system import LinearGaussianSystem
 from mmgraph.networks.dynamic.system_answers import SystemAnswers
 
+PARTICLES = 1000
 METHODS = ("auto", "enumeration", "gpb2", "imm", "particles")
 MOST_PATHS = 2**16
 """So many paths of regimes are enumerated at most; a few thousand where nobody asks for it."""
@@ -215,7 +216,7 @@ class SwitchingLinearSystem(SystemAnswers):
         self,
         sequences: object,
         method: str = "auto",
-        particles: int = 1000,
+        particles: int = PARTICLES,
         random_state: int | None = 0,
     ) -> Any:
         """Return regimes and states given all rows, a :class:`SwitchingStates` a sequence.
@@ -249,7 +250,7 @@ class SwitchingLinearSystem(SystemAnswers):
         self,
         sequences: object = None,
         method: str = "auto",
-        particles: int = 1000,
+        particles: int = PARTICLES,
         random_state: int | None = 0,
         *,
         lag: int = 0,
@@ -299,7 +300,7 @@ class SwitchingLinearSystem(SystemAnswers):
         return read.answer(
             [
                 dataclasses.replace(found, **{n: getattr(found, n)[-steps:] for n in names})
-                for found in self._answered(longer, False, method, 1, 0)
+                for found in self._answered(longer, False, method, PARTICLES, 0)
             ]
         )
 

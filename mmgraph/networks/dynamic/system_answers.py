@@ -61,13 +61,14 @@ class SystemAnswers(RowModel):
             known[REGIME] = Variable(REGIME, self.regimes, (longest,))
             chances = padded(steps, np.concatenate([one.probabilities for one in found]))
             moments = moments._replace(marginals={REGIME: chances})
-        exact = bool(getattr(found[0], "is_exact", True))
+        # Of sequences of which some are too long to be exact, the answer is what theirs are.
+        worst = min(found, key=lambda one: bool(getattr(one, "is_exact", True)))
         return SequencePosterior(
             known,
             moments.of(names),
             torch.tensor([float(one.log_likelihood) for one in found], dtype=torch.float64),
-            method=str(getattr(found[0], "method", "Kalman smoother")),
-            exact=exact,
+            method=str(getattr(worst, "method", "Kalman smoother")),
+            exact=bool(getattr(worst, "is_exact", True)),
             seconds=time.perf_counter() - began,
             lengths=tuple(int(n) for n in steps.lengths),
         )

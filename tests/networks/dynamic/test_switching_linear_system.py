@@ -247,3 +247,5 @@ def test_forecasts_are_what_missing_rows_are_answered():
     longer = system.smooth(np.concatenate([rows, np.full((2, 1), np.nan)]))
     np.testing.assert_allclose(ahead.probabilities, longer.probabilities[-2:])
     np.testing.assert_allclose(ahead.means, longer.means[-2:], atol=1e-12)
+    drawn = system.forecast(rows, 2, method="particles")
+    np.testing.assert_allclose(drawn.probabilities, ahead.probabilities, atol=0.05)

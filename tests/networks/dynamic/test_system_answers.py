@@ -63,6 +63,11 @@ def test_regimes_have_marginals(tmp_path: Path) -> None:
     assert (merged.method, merged.exact) == ("imm", False)
     total = mm.log_partition(both, {"rows": part}, method="imm")
     assert torch.equal(total, merged.log_evidence)
+    for sequences in ([part, long], [long, part]):  # one approximated answer makes all of them so
+        mixed = mm.query(both, {"rows": sequences})
+        assert (mixed.method, mixed.exact) == ("gpb2", False)
+        with pytest.raises(MmgraphError, match="method='gpb2' approximates"):
+            mm.log_partition(both, {"rows": sequences})
     drawn = mm.query(both, {"rows": part}, method="particles", particles=20, random_state=1)
     assert drawn.method == "particles"
 
