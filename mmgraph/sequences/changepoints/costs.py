@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 from mmgraph.graph.errors import EvidenceError, LearningError, check_choice, suggestion
 from mmgraph.graph.memory_budget import check_required, default_memory_budget
+from mmgraph.graph.state_labels import is_missing
 from mmgraph.sequences.changepoints.cost_kernels import (
     ABSOLUTE,
     COUNTS,
@@ -140,8 +141,10 @@ def _block(part: Any, name: str, cost: str) -> Float64[np.ndarray, "length featu
     if array.ndim != 2 or not array.shape[1]:
         raise EvidenceError(f"rows {name}have shape {array.shape}; (length, features) was expected")
     if cost == "categorical" and array.dtype.kind in "USO":
+        gone = np.array([is_missing(c) or c == "" for c in array.ravel().tolist()])
         columns = [np.unique(column.astype(str), return_inverse=True)[1] for column in array.T]
-        return np.stack(columns, axis=1).astype(np.float64)
+        codes = np.stack(columns, axis=1).astype(np.float64)
+        return np.where(gone.reshape(codes.shape), np.nan, codes)
     try:
         values = array.astype(np.float64)
     except (TypeError, ValueError):

@@ -133,6 +133,10 @@ def test_modalities_side_by_side_are_scaled_by_noise_and_weighed():
     assert not len(changepoints(both, weights={"quiet": 1e-3}).boundaries)
     labels = np.array(["on"] * 30 + ["off"] * 30)
     assert changepoints(labels, "categorical").boundaries.tolist() == [30]
+    for gone in (None, np.nan, ""):  # no label of its own
+        cells = labels.astype(object)
+        cells[10:20] = gone
+        assert changepoints(cells, "categorical").boundaries.tolist() == [30]
 
 
 def test_a_long_mean_takes_no_digits():
