@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mmgraph.cli.common import print_json, print_table
 from mmgraph.cli.evidence import evidence_columns
 from mmgraph.cli.rows import write_table
-from mmgraph.cli.sequences.columns import number_columns, text_columns
+from mmgraph.cli.sequences.columns import element_names, number_columns, text_columns
 from mmgraph.graph.errors import EvidenceError
 
 if TYPE_CHECKING:
@@ -201,9 +201,12 @@ def _moments(answer: Any) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name, means in answer.moments.means.items():
         deviations = answer.moments.variances[name].clamp(min=0).sqrt()
-        for i in range(means.shape[2]):
-            columns[f"{name}[{i}]"] = means[..., i]
-            columns[f"{name}[{i}].sd"] = deviations[..., i]
+        flat = (array.reshape(*means.shape[:2], -1) for array in (means, deviations))
+        pairs = zip(*(array.unbind(-1) for array in flat), strict=True)
+        for column, (mean, deviation) in zip(
+            element_names(name, means.shape[2:]), pairs, strict=True
+        ):
+            columns |= {column: mean, f"{column}.sd": deviation}
     return columns
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +34,22 @@ def number_columns(table: Table, names: Sequence[str]) -> dict[str, Float64[np.n
 
 
 def text_columns(table: Table, names: Sequence[str]) -> dict[str, list[str]]:
-    """Return columns as texts."""
+    """Return columns as texts, empty where missing."""
+    from mmgraph.graph.column_reader import missing_as_none
+    from mmgraph.graph.state_labels import is_missing
+
     cells: dict[str, list[str]] = {name: [] for name in names}
     for _, chunk in _chunks(table, names):
         for name in names:
-            cells[name] += [str(cell) for cell in chunk[name]]
+            column: Any = missing_as_none(chunk[name], table.missing)
+            cells[name] += ["" if is_missing(cell) else str(cell) for cell in column]
     return cells
+
+
+def element_names(name: str, shape: Sequence[int]) -> list[str]:
+    """Return what the columns of an array's elements are called: ``x[0,1]``, of a number ``x``."""
+    places = itertools.product(*map(range, shape))
+    return [f"{name}[{','.join(map(str, place))}]" for place in places] if shape else [name]
 
 
 def time_column(table: Table, name: str) -> Float64[np.ndarray, " rows"]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmgraph.cli.answers import Columns
 from mmgraph.cli.sequences.answers import SEQUENCE, read_steps
+from mmgraph.cli.sequences.columns import element_names
 from mmgraph.graph.errors import EvidenceError
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ def sequence_draws(
 
 def _columns(model: Any, drawn: Samples, *place: int) -> Columns:
     """The steps of one draw, an element of an array a column."""
-    import numpy as np
-
     learned = getattr(model, "columns", {})
     found: Columns = {}
     for name in drawn:
@@ -67,7 +66,6 @@ def _columns(model: Any, drawn: Samples, *place: int) -> Columns:
             continue
         flat = values.reshape(len(values), -1)
         own = learned.get(name, learned.get("") if name == "rows" else None)
-        cells = [",".join(map(str, c)) for c in np.ndindex(values.shape[1:])]
-        names = own or [f"{name}[{cell}]" for cell in cells]
+        names = own or element_names(name, values.shape[1:])
         found |= dict(zip(names, flat.T.tolist(), strict=True))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -128,7 +129,7 @@ def _read_labeller(path: Path, rate: float | None) -> SequenceLabeller | None:
     if not isinstance(labeller, SequenceLabeller):
         kind = getattr(type(labeller), "file_kind", type(labeller).__name__)
         raise FormatError(f"{path} holds a {kind}, and no labeller of recordings")
-    if rate not in (None, labeller.rate):
+    if rate is not None and not math.isclose(rate, labeller.rate, rel_tol=1e-6):
         raise EvidenceError(f"{path} labels {labeller.rate:g} steps a second, not --rate {rate:g}")
     return labeller
 

@@ -120,10 +120,11 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> Sequenc
         )
     except FormatError:
         raise
-    except (MmgraphError, KeyError, TypeError, ValueError, IndexError) as error:
+    except (MmgraphError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise FormatError(f"{document.where}: no sequence labeller ({error})") from None
     states = classifier.model_.target.cardinality
-    if not len(labeller.classes_) <= states == len(labeller.durations_.labels) or tensors:
+    fits = states - len(labeller.classes_) in (0, 1) and states == len(labeller.durations_.labels)
+    if not fits or tensors:
         raise FormatError(f"{document.where}: its parts are of different labellers")
     return labeller
 

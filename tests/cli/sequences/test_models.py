@@ -135,3 +135,33 @@ def test_a_recogniser_of_commands_is_shown(mmgraph, tmp_path: Path, monkeypatch)
     assert record["words"] == ["lamp", "on", "stop", "turn"]
     assert "turn <what> on" in mmgraph("show", "r.mmgraph")[1]
     assert "`mmgraph listen r.mmgraph AUDIO.wav` asks it" in mmgraph("infer", "r.mmgraph")[2]
+
+
+def test_real_variables_of_a_network_are_written_by_element(mmgraph, tmp_path: Path):
+    z, x = mm.Variable("z", 2), mm.Variable("x", family="gaussian")
+    before = mm.Variable("z[-1]", 2)
+    seen = mm.GaussianLeaf(x, [z], means=[-1.0, 1.0], covariances=[0.5, 0.5])
+    first = mm.TableFactor([z], [0.5, 0.5], child=z)
+    past = mm.TableFactor([before], [0.5, 0.5], child=before)
+    later = mm.TableFactor([before, z], CHAIN["transition"], child=z)
+    number = mm.DynamicBayesianNetwork(
+        mm.BayesianNetwork([z, x], [first, seen]),
+        mm.BayesianNetwork([before, z, x], [past, later, seen]),
+    )
+    path, steps, told = (tmp_path / name for name in ("m.mmgraph", "steps.csv", "told.csv"))
+    for model, name, cells in (
+        (number, "x", ("x", "x.sd")),
+        (dynamic(), "y", ("y[0]", "y[0].sd", "y[1]", "y[1].sd")),
+    ):
+        mm.write(model, path)
+        means = [c for c in cells if not c.endswith("sd")]
+        rows = [",".join([value] * len(means)) for value in ("1", "", "2")]
+        steps.write_text("\n".join([",".join(means), *rows]) + "\n")
+        asked = ("infer", path, "--evidence-file", steps, "--query", name, "--output", told)
+        code, _, err = mmgraph(*asked)
+        assert code == 0, err
+        with told.open() as file:
+            lines = list(csv.DictReader(file))
+        assert tuple(lines[0]) == ("sequence", "step", *cells)
+        assert [float(lines[t][cells[0]]) for t in (0, 2)] == [1.0, 2.0]
+        assert float(lines[1][cells[1]]) > 0

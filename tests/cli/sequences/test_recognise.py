@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmgraph.cli.sequences.columns import text_columns
 from mmgraph.cli.sequences.recordings import Recording, at_rate
+from mmgraph.data.tables import open_table
 from mmgraph.predictors.sequences.sequence_labeller import SequenceLabeller
 from tests.predictors.sequences.conftest import Made, made_recordings
 
@@ -41,6 +43,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 SENSORS = ("--modality", "shaker=a,b,c", "--modality", "turns=g", "--person", "who")
 
 
+def test_labels_that_are_missing_are_empty_in_any_file(tmp_path: Path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"action": ["sit", None, "-"], "time": [0.0, 1, 2]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    for name in ("a.parquet", "a.csv"):
+        table = open_table(tmp_path / name, missing=["-"])
+        assert text_columns(table, ["action"]) == {"action": ["sit", "", ""]}
+
+
 @pytest.mark.slow
 def test_new_recordings_are_labelled_with_what_they_have(mmgraph, folder: Path):
     made = made_recordings(1, seed=5)
@@ -51,6 +63,7 @@ def test_new_recordings_are_labelled_with_what_they_have(mmgraph, folder: Path):
     assert code == 0, err
     again = ("recognise", "l.mmgraph", "new.csv", "--modality", "turns=g")
     assert mmgraph(*again, "--json")[1] == out
+    assert mmgraph(*again, "--rate", 10, "--json")[1] == out  # up to rounding
     assert "labels 10 steps a second, not --rate 20" in mmgraph(*again, "--rate", 20)[2]
     assert "did you mean 'turns'" in mmgraph(*again[:-1], "turn=g")[2]
     said = json.loads(out)

@@ -156,8 +156,10 @@ def test_files_of_other_labellers_are_refused(fitted, tmp_path):
         "classes": {"type": "O", "labels": list("abcde")},
         "powers": [1],
         "settings": {"rte": 1},
+        "settings ": document["settings"] | {"features": [1]},
+        "classes ": document["classes"] | {"labels": document["classes"]["labels"][:1]},
     }.items():
-        (path / "network.json").write_text(json.dumps(document | {name: wrong}))
+        (path / "network.json").write_text(json.dumps(document | {name.strip(): wrong}))
         with pytest.raises(FormatError):
             mm.read(path)
 
