@@ -144,16 +144,18 @@ def show(
     tables; of a recogniser of commands its grammar.
     """
     import mmgraph
-    from mmgraph.predictors.row_classifier import RowClassifier
 
     if output is not None:
         check_picture(output)
     found = mmgraph.read(model)
-    if output is None and isinstance(found, RowClassifier):
-        show_classifier(model, found, as_json)
-        return
-    if output is None and show_sequence_model(model, found, as_json):
-        return
+    if output is None and not isinstance(found, mmgraph.FactorGraph):
+        from mmgraph.predictors.row_classifier import RowClassifier
+
+        if isinstance(found, RowClassifier):
+            show_classifier(model, found, as_json)
+            return
+        if show_sequence_model(model, found, as_json):
+            return
     graph = checked_graph(model, found)
     if output is not None:
         from mmgraph.plots import draw_network

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,7 +92,7 @@ def recognise(
         if model.suffix != NATIVE_SUFFIX:
             raise FormatError(f"{model}: a labeller is written to {NATIVE_SUFFIX}")
     options = reading(read)
-    labeller = _read_labeller(shown, rate)
+    labeller = _read_labeller(shown, rate, columns.channels())
     learned = [] if labeller else read_recordings(shown, columns, True, options)
     others = read_recordings(new, columns, False, options)
     if labeller is not None:
@@ -101,6 +101,7 @@ def recognise(
     modalities = list(columns.channels())
     labeller, steps, cells = _learned(labeller, learned, others, modalities, rate, lag)
     if model is not None:
+        labeller.columns_ = labeller.columns_ or columns.channels()
         mmgraph.write(labeller, model)
     names = [str(label) for label in labeller.classes_]
     segments = _segments(others, steps, labeller.segments(cells, lag=lag), rate)
@@ -117,7 +118,9 @@ def recognise(
     list_written(file for file in (output, model) if file is not None)
 
 
-def _read_labeller(path: Path, rate: float | None) -> SequenceLabeller | None:
+def _read_labeller(
+    path: Path, rate: float | None, channels: Mapping[str, list[str]]
+) -> SequenceLabeller | None:
     """What an earlier call wrote; None where a path holds no model."""
     import mmgraph
     from mmgraph.formats.native.directory import is_native
@@ -131,6 +134,12 @@ def _read_labeller(path: Path, rate: float | None) -> SequenceLabeller | None:
         raise FormatError(f"{path} holds a {kind}, and no labeller of recordings")
     if rate is not None and not math.isclose(rate, labeller.rate, rel_tol=1e-6):
         raise EvidenceError(f"{path} labels {labeller.rate:g} steps a second, not --rate {rate:g}")
+    for modality, columns in labeller.columns_.items():
+        if channels.get(modality, columns) != columns:
+            raise EvidenceError(
+                f"{path} has learned {modality}={','.join(columns)}, in this order, not "
+                f"{','.join(channels[modality])}"
+            )
     return labeller
 
 

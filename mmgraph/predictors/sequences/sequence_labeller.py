@@ -117,6 +117,9 @@ class SequenceLabeller(BaseEstimator):
         Of the states of the classifier.
     channels_ : dict of str to int
         Of each modality.
+    columns_ : dict of str to list of str
+        What the channels of a modality are called, in order, where whoever learned has noted it, as
+        ``mmgraph recognise`` does.
 
     Examples
     --------
@@ -190,6 +193,7 @@ class SequenceLabeller(BaseEstimator):
         cells = self.cells(recordings, groups)
         self.learned_from_ = tuple(cells.data.modalities)
         self.channels_ = dict(cells.channels)
+        self.columns_: dict[str, list[str]] = {}
         self.classes_, of_steps = coded_labels(labels, cells.steps)
         codes, states = cells.labels(of_steps), len(self.classes_)
         if self.unlabelled == "state" and (codes == UNLABELLED).any():

@@ -20,11 +20,16 @@ from mmgraph.formats.native.directory import (
     tensors_of,
     write_document,
 )
-from mmgraph.graph.errors import FormatError, MmgraphError
+from mmgraph.graph.errors import FormatError, MmgraphError, check_choice
 from mmgraph.graph.storage.whole_files import checked_path
+from mmgraph.learning.dynamic.durations import KINDS
 from mmgraph.networks.dynamic.hidden_semi_markov_model import HiddenSemiMarkovModel
 from mmgraph.predictors.sequences.recording_cells import RecordingCells
-from mmgraph.predictors.sequences.sequence_labeller import HeldOutCells, SequenceLabeller
+from mmgraph.predictors.sequences.sequence_labeller import (
+    UNLABELLED_WAYS,
+    HeldOutCells,
+    SequenceLabeller,
+)
 from mmgraph.predictors.sequences.window_features import WindowFeatures
 from mmgraph.predictors.stored.classifiers import classifier_entries, restored_classifier
 from mmgraph.predictors.stored.parts import Parts
@@ -64,6 +69,7 @@ def write_model(labeller: SequenceLabeller, path: str | os.PathLike[str]) -> Non
             "random_state": int(seed) if isinstance(seed, int | np.integer) else None,
             "classes": classes_entry(labeller.classes_),
             "channels": labeller.channels_,
+            "columns": labeller.columns_,
             "learned_from": list(labeller.learned_from_),
             "powers": [[list(k[0]), k[1], power] for k, power in labeller._powers.items()],
             "classifier": classifier,
@@ -94,13 +100,8 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> Sequenc
         inner = document.get("classifier", dict) | {DIGESTS: document.get(DIGESTS, dict)}
         entry = JsonObject(f"{document.where}, classifier", inner)
         classifier = restored_classifier(entry, own(_CLASSIFIER), path, size_limit)
-        settings, seed = document.get("settings", dict), document.members.get("random_state")
-        given = settings.get("features") or {}
-        settings["features"] = {
-            n: tuple(v) if isinstance(v, list) else v for n, v in given.items()
-        } or None
         labeller = SequenceLabeller(
-            leaves=classifier.leaves, joint=classifier.joint, random_state=seed, **settings
+            leaves=classifier.leaves, joint=classifier.joint, **_settings(document)
         )
         labeller.classifier_ = classifier
         labeller.classes_ = restored_classes(document, len(document.get("classes", dict)["labels"]))
@@ -108,12 +109,19 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> Sequenc
         labeller.durations_ = HiddenSemiMarkovModel.restored(
             document.get("durations", dict), lasting
         )
-        labeller.channels_ = document.get("channels", dict)
         labeller.learned_from_ = tuple(document.names("learned_from"))
+        channels = JsonObject(f"{document.where}, channels", document.get("channels", dict))
+        labeller.channels_ = {m: channels.get(m, int) for m in labeller.learned_from_}
+        columns = JsonObject(f"{document.where}, columns", document.get("columns", dict))
+        labeller.columns_ = {modality: columns.names(modality) for modality in columns.members}
+        if any(len(c) != labeller.channels_[m] for m, c in labeller.columns_.items()):
+            raise ValueError("a modality has other columns than channels")
         labeller._powers = {
             (tuple(asked), later): float(power)
             for asked, later, power in document.get("powers", list)
         }
+        if not all(0 <= power < np.inf for power in labeller._powers.values()):
+            raise ValueError("a power is no number")
         features = WindowFeatures.of_settings(labeller.rate, labeller.features or {})
         labeller._held_out = _held_out(
             Parts(numbers=own(_HELD_OUT), where=str(file)), labeller, features
@@ -127,6 +135,24 @@ def restored_model(document: JsonObject, path: Path, size_limit: int) -> Sequenc
     if not fits or tensors:
         raise FormatError(f"{document.where}: its parts are of different labellers")
     return labeller
+
+
+def _settings(document: JsonObject) -> dict[str, Any]:
+    """The settings of a labeller, each of its type."""
+    members = document.get("settings", dict)
+    given = JsonObject(f"{document.where}, settings", members)
+    choices = {"durations": KINDS, "unlabelled": UNLABELLED_WAYS}
+    for name, known in choices.items():
+        check_choice(name, given.get(name, str), known, FormatError)
+    if given.get("folds", int) < 2:
+        raise FormatError(f"{given.where}: {given.get('folds', int)} folds are none")
+    whole = {"n_jobs": members.get("n_jobs"), "random_state": document.members.get("random_state")}
+    for name, value in whole.items():
+        if not (value is None or type(value) is int):
+            raise FormatError(f"{given.where}: '{name}' is a whole number or null, not {value!r}")
+    features = (members.get("features") or {}).items()
+    own = {n: tuple(v) if isinstance(v, list) else v for n, v in features}
+    return {**members, **whole, "features": own or None}
 
 
 def _held_out(parts: Parts, labeller: SequenceLabeller, features: WindowFeatures) -> HeldOutCells:

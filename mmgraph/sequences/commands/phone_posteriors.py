@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Float64
 
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import EvidenceError, LearningError
 from mmgraph.inference.numerics.time_warping import STEP_PATTERNS, path_costs
-from mmgraph.sequences.commands.audio import Samples
+from mmgraph.sequences.commands.audio import Samples, checked_samples
 from mmgraph.sequences.commands.features import (
     MARGIN,
     WARPS,
@@ -74,15 +74,18 @@ class PhonePosteriors:
         ------
         LearningError
             If there are no recordings, or not the phones of each.
+        EvidenceError
+            As :meth:`of_voice`.
         """
         if not 0 < len(recordings) == len(phones):
             raise LearningError(f"{len(recordings)} recordings, phones of {len(phones)}")
         settings = FeatureSettings(rate, hop=0.0125, window=0.03, lowest=150.0)
         names = ("", *sorted({name for one in phones for _, name in one} - {""}))
-        views = [[_energies(one, settings, warp) for warp in WARPS] for one in recordings]
+        spoken = _checked(recordings)
+        views = [[_energies(one, settings, warp) for warp in WARPS] for one in spoken]
         targets = [
-            _targets(len(view[0]), spoken, names, settings)
-            for view, spoken in zip(views, phones, strict=True)
+            _targets(len(view[0]), said, names, settings)
+            for view, said in zip(views, phones, strict=True)
         ]
         emission = NeuralEmission.learned(views, targets, len(names), steps=steps, seed=seed)
         return cls(names, settings, emission)
@@ -91,8 +94,13 @@ class PhonePosteriors:
         """Return the posteriorgram of each recording of one voice and channel.
 
         The mean spectrum of all its recordings is taken from each, so that they matter together.
+
+        Raises
+        ------
+        EvidenceError
+            If a recording is empty, or has a sample that is not finite: which.
         """
-        energies = [_energies(one, self.settings) for one in recordings]
+        energies = [_energies(one, self.settings) for one in _checked(recordings)]
         loud = [loud_frames(one) for one in energies]
         spectrum = np.mean([one.mean(0) - one.mean() for one in loud], axis=0)
         grams = []
@@ -131,6 +139,14 @@ def without_hubs(distances: Distances, neighbours: int = 3) -> Distances:
     nearest = np.sort(distances, axis=1)[:, :neighbours]
     corrected: Distances = distances - nearest.mean(1, keepdims=True)
     return corrected
+
+
+def _checked(recordings: Sequence[Samples]) -> list[Samples]:
+    found = [checked_samples(one, f"recording {i}") for i, one in enumerate(recordings)]
+    for number, samples in enumerate(found):
+        if not len(samples):
+            raise EvidenceError(f"recording {number} is empty")
+    return found
 
 
 def _energies(samples: Samples, settings: FeatureSettings, warp: float = 1.0) -> Frames:

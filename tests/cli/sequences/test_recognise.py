@@ -65,6 +65,10 @@ def test_new_recordings_are_labelled_with_what_they_have(mmgraph, folder: Path):
     assert mmgraph(*again, "--json")[1] == out
     assert mmgraph(*again, "--rate", 10, "--json")[1] == out  # up to rounding
     assert "labels 10 steps a second, not --rate 20" in mmgraph(*again, "--rate", 20)[2]
+    assert (
+        "has learned shaker=a,b,c, in this order, not b,a,c"
+        in (mmgraph(*again, "--modality", "shaker=b,a,c")[2])
+    )
     assert "did you mean 'turns'" in mmgraph(*again[:-1], "turn=g")[2]
     said = json.loads(out)
     assert said["actions"] == ["rest", "sway", "turn"]

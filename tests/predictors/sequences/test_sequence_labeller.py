@@ -157,6 +157,13 @@ def test_files_of_other_labellers_are_refused(fitted, tmp_path):
         "powers": [1],
         "settings": {"rte": 1},
         "settings ": document["settings"] | {"features": [1]},
+        "settings  ": document["settings"] | {"folds": -3},
+        "settings   ": document["settings"] | {"durations": "zz"},
+        "settings    ": document["settings"] | {"n_jobs": "x"},
+        "random_state": "seed",
+        "powers ": [[asked, later, float("nan")] for asked, later, _ in document["powers"]],
+        "channels": {},
+        "columns": {"shaker": ["a"]},
         "classes ": document["classes"] | {"labels": document["classes"]["labels"][:1]},
     }.items():
         (path / "network.json").write_text(json.dumps(document | {name.strip(): wrong}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmgraph.graph.errors import LearningError
+from mmgraph.graph.errors import EvidenceError, LearningError
 from mmgraph.sequences.commands.phone_posteriors import (
     PhonePosteriors,
     warping_distances,
@@ -56,3 +56,7 @@ def test_a_template_that_is_near_to_everything_answers_no_more() -> None:
 def test_recordings_without_phones_are_refused() -> None:
     with pytest.raises(LearningError, match="2 recordings, phones of 1"):
         PhonePosteriors.learned([np.zeros(800, np.float32)] * 2, [[]], RATE)
+    with pytest.raises(EvidenceError, match="recording 1 is empty"):
+        PhonePosteriors.learned([np.ones(800, np.float32), np.zeros(0)], [[], []], RATE)
+    with pytest.raises(EvidenceError, match="recording 0: sample 3 is not finite"):
+        PhonePosteriors.learned([np.array([0.0, 1.0, 0.5, np.nan])], [[]], RATE)
