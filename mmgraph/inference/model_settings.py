@@ -71,6 +71,13 @@ class ModelSettings:
             vars(self).update(made)
         return self
 
+    def __sklearn_tags__(self) -> Any:
+        """Return what scikit-learn's searches ask of an estimator."""
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        inputs = InputTags(two_d_array=False, allow_nan=True)
+        return Tags("density_estimator", TargetTags(required=False), input_tags=inputs)
+
 
 def seeded(random_state: int | None, *more: int) -> np.random.Generator:
     """Return a generator: of a seed the same at each call, of None another."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 
 import mmgraph as mm
 from mmgraph.graph.errors import LearningError
@@ -79,3 +80,13 @@ def test_a_seed_draws_the_same_at_each_call():
     made = model.set_params(random_state=None).fit(ROWS, iterations=1)
     assert (made.sample(5)[0] != made.sample(5)[0]).any()
     np.testing.assert_array_equal(made.sample(5, 1)[0], made.sample(5, 1)[0])
+
+
+@pytest.mark.filterwarnings("ignore::mmgraph.graph.errors.ConvergenceWarning")
+def test_searches_of_scikit_learn_choose_the_number_of_states():
+    generator = np.random.default_rng(0)
+    sequences = [np.where(np.arange(30) % 20 < 10, 0.0, 9.0)[:, None] for _ in range(4)]
+    sequences = [rows + generator.normal(size=rows.shape) for rows in sequences]
+    model = mm.HiddenMarkovModel(1, random_state=0)
+    found = GridSearchCV(model, {"states": [1, 2]}, cv=2).fit(sequences)
+    assert found.best_params_ == {"states": 2}

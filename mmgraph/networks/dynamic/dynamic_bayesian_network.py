@@ -54,7 +54,9 @@ class DynamicBayesianNetwork(DynamicGraph, SequenceModel):
     Questions are asked by :func:`mmgraph.query` and its sisters; evidence and answers have an axis
     of time, and there is no object for a step. Answers are exact (``chain``); where the tables of
     a slice do not fit, ``auto`` estimates marginals by ``particle_filter``, and the posterior says
-    so; draws and log-partition functions are estimated only where that method is named.
+    so; draws and log-partition functions are estimated only where that method is named. Its options
+    are ``particles`` (1,000), ``paths`` drawn back from them (250, which is how finely marginals
+    are told) and ``random_state``.
 
     Parameters
     ----------

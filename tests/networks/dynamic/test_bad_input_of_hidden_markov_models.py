@@ -56,7 +56,7 @@ def test_bad_parameters_are_named():
         (normal | {"transition": np.eye(3)}, r"transition is to be of shape \(2, 2\)"),
         (normal | {"means": [[0.0, 1], [1, 1]]}, "diagonal covariances of 2 states and 2 features"),
         (normal | {"covariances": [[1.0], [0]]}, "the covariance of state 1 is not positive"),
-        (normal | {"mean": [[0.0]]}, "not the arrays of gaussian emissions.*'mean'"),
+        (normal | {"mean": [[0.0]]}, "array of gaussian emissions: 'mean'; did you mean 'means'"),
         (normal | {"means": "a"}, "not the arrays of gaussian emissions"),
         (normal | {"means": [[0.0], [1, 2]]}, "not the arrays of gaussian emissions"),
         ({"means": [[0.0]], "covariances": [[1.0]]}, "of 1 states, the model of 2"),

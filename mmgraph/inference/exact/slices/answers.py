@@ -13,11 +13,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import MmgraphError
-from mmgraph.graph.leaves.continuous import ContinuousLeaf
 from mmgraph.graph.variable import Variable
 from mmgraph.inference.assignment import Assignment
 from mmgraph.inference.exact.chain.pieces import padded
 from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph, present
+from mmgraph.inference.exact.slices.factor_tables import is_normal_given_states
 from mmgraph.inference.exact.slices.real_variables import SliceMixtures, check_queried
 from mmgraph.inference.exact.slices.run import SliceRun, beliefs_of
 from mmgraph.inference.exact.slices.sequences import sequence_evidence
@@ -258,7 +258,7 @@ def _real_draws(
             continue
         factor: Any = model.distributions(number)[name]
         cells = given.of_slice(model.slices[number], places)
-        if not isinstance(factor, ContinuousLeaf):
+        if not is_normal_given_states(factor):
             observed = cells.values.get(name)
             if observed is None or bool(observed.isnan().any()):
                 raise MmgraphError(f"'{name}' depends on real variables: it is not drawn")

@@ -11,6 +11,8 @@ from jaxtyping import Float64
 from mmgraph.graph.errors import EvidenceError
 from mmgraph.graph.evidence import Evidence
 from mmgraph.graph.factor import Factor
+from mmgraph.graph.leaves.continuous import ContinuousLeaf
+from mmgraph.graph.leaves.linear_gaussian import LinearGaussian
 from mmgraph.graph.variable import Variable
 
 
@@ -34,6 +36,13 @@ def is_static(factor: Factor) -> bool:
     return all(v.is_discrete for v in factor.scope)
 
 
+def is_normal_given_states(factor: Factor) -> bool:
+    """Whether a factor is a density that is normal, or a mixture of normals, given states alone."""
+    if isinstance(factor, LinearGaussian):
+        return not factor.continuous_parents
+    return isinstance(factor, ContinuousLeaf)
+
+
 def table_by_energy(factor: Factor, cells: Evidence) -> Float64[np.ndarray, "rows *states"]:
     """The table of each row over a factor's discrete variables; its real ones are observed."""
     discrete = [v for v in factor.scope if v.is_discrete]
@@ -48,17 +57,17 @@ def table_by_energy(factor: Factor, cells: Evidence) -> Float64[np.ndarray, "row
                 f"{factor.child.name if factor.child else factor!r}' depends on it"
             )
         missing |= gone
+    logs = np.zeros((rows, *(v.cardinality for v in discrete)))
+    if missing.all():
+        return logs
     grid = torch.tensor(list(itertools.product(*(range(v.cardinality) for v in discrete))))
     count = len(grid)
     there = np.flatnonzero(~missing)
     index = torch.from_numpy(np.repeat(there, count))
     assignment = {v.name: grid[:, i].repeat(len(there)) for i, v in enumerate(discrete)}
     assignment |= {v.name: cells.values[v.name][index] for v in real}
-    shape = tuple(v.cardinality for v in discrete)
-    logs = np.zeros((rows, *shape))
-    if len(there):
-        energy = factor.energy(assignment).detach().cpu().double().numpy()
-        logs[there] = -energy.reshape(len(there), *shape)
+    energy = factor.energy(assignment).detach().cpu().double().numpy()
+    logs[there] = -energy.reshape(len(there), *logs.shape[1:])
     return logs
 
 
@@ -66,5 +75,12 @@ def _gone(variable: Variable, cells: Evidence) -> np.ndarray:
     values = cells.values.get(variable.name)
     if values is None:
         return np.ones(cells.batch, bool)
-    missing: np.ndarray = values.reshape(cells.batch, -1).isnan().any(1).numpy()
-    return missing
+    gone = values.reshape(cells.batch, -1).isnan()
+    partly = gone.any(1) & ~gone.all(1)
+    if bool(partly.any()):
+        raise EvidenceError(
+            f"'{variable.name}' lacks some of a step's cells: of a linear Gaussian vector all are "
+            "observed or none; a GaussianLeaf takes any"
+        )
+    whole: np.ndarray = gone.all(1).numpy()
+    return whole

@@ -12,9 +12,9 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from mmgraph.graph.errors import GraphError
-from mmgraph.graph.leaves.continuous import ContinuousLeaf
 from mmgraph.inference.exact.chain.pieces import padded
 from mmgraph.inference.exact.slices.dynamic_graph import DynamicGraph
+from mmgraph.inference.exact.slices.factor_tables import is_normal_given_states
 from mmgraph.inference.exact.slices.tables import SliceTables, Source
 from mmgraph.inference.gaussian.mixtures import MixtureMarginals
 
@@ -25,9 +25,10 @@ def check_queried(model: DynamicGraph, names: Iterable[str]) -> None:
         if model.variable(name).is_discrete:
             continue
         for number in range(len(model.slices)):
-            if not isinstance(model.distributions(number)[name], ContinuousLeaf):
+            if not is_normal_given_states(model.distributions(number)[name]):
                 raise GraphError(
-                    f"'{name}' is real and no mixture of normals given states: it is not queried"
+                    f"'{name}' is real and depends on real variables: it is not queried "
+                    "(LinearGaussianSystem and SwitchingLinearSystem know hidden real states)"
                 )
 
 

@@ -242,16 +242,29 @@ def _joined(variable: Variable, sequences: list[Any], lengths: list[int]) -> Any
 
 
 def _numbers(variable: Variable, sequence: int, cells: Any) -> np.ndarray:
-    array = np.asarray(cells)
-    if array.dtype == object:
-        flat = [[np.nan if c is None else c for c in np.ravel(row)] for row in array]
-        array = np.array(flat, np.float64).reshape(array.shape)
+    try:
+        array = np.array(cells, np.float64)
+    except (TypeError, ValueError):  # perhaps steps that are None, and no step of another shape
+        array = np.array([_step_numbers(variable, sequence, *pair) for pair in enumerate(cells)])
     if array.shape[1:] != variable.shape:
         raise EvidenceError(
             f"sequence {sequence}: a step of '{variable.name}' has the shape {variable.shape}, "
             f"not {array.shape[1:]}"
         )
-    return np.array(array, np.float64)
+    return array
+
+
+def _step_numbers(variable: Variable, sequence: int, step: int, cell: Any) -> np.ndarray:
+    try:
+        numbers = np.array(np.full(variable.shape, np.nan) if cell is None else cell, np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    if numbers.shape != variable.shape:
+        raise EvidenceError(
+            f"sequence {sequence}, step {step}: '{variable.name}' has numbers of shape "
+            f"{variable.shape}, not {cell!r:.60}"
+        )
+    return numbers
 
 
 def _cells(pairs: list[tuple[Any, int]]) -> Iterator[Any]:

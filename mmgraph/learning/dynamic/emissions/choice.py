@@ -17,6 +17,15 @@ from mmgraph.learning.dynamic.emissions.modalities import ModalityEmission
 from mmgraph.learning.dynamic.emissions.named import emission_class
 from mmgraph.learning.dynamic.sequences import SequenceRows, read_modalities, read_sequences
 
+_ARRAYS = {
+    "gaussian": ("means", "covariances"),
+    "mixture": ("weights", "means", "covariances"),
+    "categorical": ("probabilities",),
+    "autoregressive": ("coefficients", "covariances"),
+    "scores": (),
+}
+"""What the parameters of an emission are called."""
+
 EmissionSpec = str | Emission | Mapping[str, "str | Emission"]
 
 
@@ -190,8 +199,13 @@ class EmissionChoice:
         except LearningError:
             raise
         except (TypeError, KeyError, ValueError, IndexError) as error:
+            for name in arrays:
+                check_choice(
+                    f"array of {self.spec} emissions:", name, _ARRAYS[self.spec], LearningError
+                )
+            wanted = ", ".join(_ARRAYS[self.spec])
             raise LearningError(
-                f"these are not the arrays of {self.spec} emissions: {error}"
+                f"these are not the arrays of {self.spec} emissions ({wanted}): {error}"
             ) from None
 
 

@@ -128,13 +128,15 @@ class ModalityEmission(Emission):
 def row_of(emission: Emission, row: object) -> Float64[np.ndarray, " features"]:
     """Read one row: an array of its cells, or of several modalities a mapping of each to its own.
 
-    A modality that is not in the mapping, or None, is missing.
+    A modality that is not in the mapping, or None, is missing, and so is a row that is None.
 
     Raises
     ------
     EvidenceError
         If there is no such modality, or as :func:`~mmgraph.learning.dynamic.sequences.read_row`.
     """
+    if row is None:
+        return np.full(emission.features, np.nan)
     if not isinstance(row, Mapping):
         return read_row(row, emission.features, emission.excludes)
     parts = emission.parts if isinstance(emission, ModalityEmission) else {}

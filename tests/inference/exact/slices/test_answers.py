@@ -275,6 +275,29 @@ def linear() -> mm.DynamicBayesianNetwork:
     return mm.DynamicBayesianNetwork(net, net)
 
 
+def test_linear_gaussians_without_real_parents_are_as_leaves() -> None:
+    w, before, y = mm.Variable("w", 2), mm.Variable("w[-1]", 2), mm.Variable("y", family="gaussian")
+
+    def network(seen: mm.Factor) -> mm.DynamicBayesianNetwork:
+        start = mm.TableFactor([w], [0.5, 0.5], child=w)
+        moved = mm.TableFactor([before, w], [[0.9, 0.1], [0.2, 0.8]], child=w)
+        passed = mm.TableFactor([before], [0.5, 0.5], child=before)
+        later = mm.BayesianNetwork([before, w, y], [passed, moved, seen])
+        return mm.DynamicBayesianNetwork(mm.BayesianNetwork([w, y], [start, seen]), later)
+
+    means, variances, cells = [0.0, 3.0], [1.0, 2.0], {"y": [0.0, 3.0, None]}
+    leaf = network(mm.GaussianLeaf(y, [w], means, variances, "diagonal"))
+    linear = network(mm.LinearGaussian(y, [w], [[], []], means, variances))
+    expected, found = (mm.query(net, cells, ["y", "w"]) for net in (leaf, linear))
+    torch.testing.assert_close(found.mean("y"), expected.mean("y"))
+    torch.testing.assert_close(found.quantile("y", 0.9), expected.quantile("y", 0.9))
+    torch.testing.assert_close(found.log_evidence, expected.log_evidence)
+    assert linear.filter().step({"y": None})["w"].tolist() == [0.5, 0.5]
+    drawn = mm.sample(linear, 500, cells, torch.Generator().manual_seed(0))["y"]
+    assert (drawn[:, :2] == [0.0, 3.0]).all()
+    assert abs(drawn[:, 2].mean() - float(expected.mean("y")[0, 2])) < 0.4
+
+
 def test_bad_questions_are_refused() -> None:
     net = random_network(1)
     evidence = random_evidence(1, 4)
@@ -290,7 +313,7 @@ def test_bad_questions_are_refused() -> None:
         mm.query(net, {"u": np.empty(0, int)}, ["z"])
     with pytest.raises(EvidenceError, match="length="):
         mm.query(switching(0.9, 1.0), None, ["z"])
-    with pytest.raises(GraphError, match="'b' is real and no mixture of normals given states"):
+    with pytest.raises(GraphError, match="'b' is real and depends on real variables"):
         mm.query(linear(), {"a": [1.0, 2.0]}, ["b"])
     with pytest.raises(MemoryBudgetError, match="a table of"):
         mm.query(net, evidence, ["z"], method="chain", memory_budget=10)

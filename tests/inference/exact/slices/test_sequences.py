@@ -107,3 +107,7 @@ def test_errors_name_the_sequence_and_the_step() -> None:
         sequence_evidence(net, cells | {"x": infinite})
     with pytest.raises(EvidenceError, match=r"sequence 0: a step of 'x' has the shape \(2,\)"):
         sequence_evidence(net, cells | {"x": [first["x"][:, :1], second["x"]]})
+    with pytest.raises(
+        EvidenceError, match=r"sequence 0, step 1: 'x' has numbers .* not \['a', 0\]"
+    ):
+        sequence_evidence(net, cells | {"x": [[[0, 0], ["a", 0], [1, 2]], second["x"]]})

@@ -92,7 +92,7 @@ def test_arrays_by_name_make_emissions(spec, arrays, kind):
 
 def test_other_arrays_are_refused():
     assert EmissionChoice("gaussian").made({}, 2) is None
-    with pytest.raises(LearningError, match=r"not the arrays of gaussian emissions.*mean"):
+    with pytest.raises(LearningError, match="array of gaussian emissions: 'mean'; did you mean"):
         EmissionChoice("gaussian").made({"mean": [[0.0]]}, 1)
     with pytest.raises(LearningError, match=r"not the arrays of mixture emissions.*weights"):
         EmissionChoice("mixture").made({"means": [[[0.0]]]}, 1)
