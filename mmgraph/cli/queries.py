@@ -47,7 +47,9 @@ def infer(
         str,
         typer.Option(
             help="auto, junction_tree, enumeration, torch, belief_propagation, tree_reweighted, "
-            "mean_field, gibbs, parallel_tempering or annealed_importance_sampling."
+            "mean_field, gibbs, parallel_tempering or annealed_importance_sampling. Models of "
+            "sequences have others: chain, parallel_scan, particle_filter (of dynamic networks), "
+            "enumeration, gpb2, imm or particles (of switching systems)."
         ),
     ] = "auto",
     seed: Seed = 0,
@@ -73,14 +75,16 @@ def infer(
 
     check_table(output)
     graph = read_model(model)
+    asking: dict[str, Any] = {"method": method, "device": device}
     if not hasattr(graph, "factors"):
+        if method != "chain" and "random_state" in graph.question_options.get("query", ()):
+            asking["random_state"] = seed
         file, options = evidence.evidence_file, reading(evidence.read)
-        answer_sequences(graph, file, query, False, output, as_json, **options)
+        answer_sequences(graph, file, query, False, asking, output, as_json, **options)
         return
     observed, many = evidence.evidence_for(graph)
     if many:
         _warn_of_observed(query or (), observed)
-    asking: dict[str, Any] = {"method": method, "device": device}
     if is_seeded(method):
         asking["generator"] = torch.Generator().manual_seed(seed)
 
@@ -126,7 +130,8 @@ def most_probable(
         str,
         typer.Option(
             help="auto, junction_tree, enumeration, graph_cut, trws, trws_and_moves, max_product, "
-            "alpha_expansion, alpha_beta_swap, icm or branch_and_bound."
+            "alpha_expansion, alpha_beta_swap, icm or branch_and_bound. Models of sequences have "
+            "others: chain or parallel_scan."
         ),
     ] = "auto",
     device: Device = "auto",
@@ -145,7 +150,8 @@ def most_probable(
     graph = read_model(model)
     if not hasattr(graph, "factors"):
         file, options = evidence.evidence_file, reading(evidence.read)
-        answer_sequences(graph, file, query, True, output, as_json, **options)
+        asking = {"method": method, "device": device}
+        answer_sequences(graph, file, query, True, asking, output, as_json, **options)
         return
     observed, many = evidence.evidence_for(graph)
 

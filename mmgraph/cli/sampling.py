@@ -46,7 +46,11 @@ def draw_samples(
     seed: Seed = 0,
     evidence: EvidenceOptions,
     method: Annotated[
-        str, typer.Option(help="auto, junction_tree, layer_summation, gibbs or parallel_tempering.")
+        str,
+        typer.Option(
+            help="auto, junction_tree, layer_summation, gibbs or parallel_tempering. Models of "
+            "sequences have others: chain, or particle_filter (of dynamic networks)."
+        ),
     ] = "auto",
     output: Annotated[
         Path | None, typer.Option(help="A table (.csv, .csv.gz, .parquet) instead of the screen.")
@@ -66,7 +70,7 @@ def draw_samples(
     batches: Iterator[Columns]
     if not hasattr(graph, "factors"):
         file, options = evidence.evidence_file, reading(evidence.read)
-        batches = sequence_draws(graph, draws, length, file, seed, **options)
+        batches = sequence_draws(graph, draws, length, file, seed, method, **options)
     elif length is not None:
         raise EvidenceError(f"--length is of models of sequences, and '{model}' is none")
     else:

@@ -44,6 +44,7 @@ def answer_sequences(
     file: Path | None,
     query: Sequence[str] | None,
     best: bool,
+    asking: Mapping[str, Any],
     output: Path | None,
     as_json: bool,
     **reading: Any,
@@ -52,7 +53,8 @@ def answer_sequences(
 
     Rows are steps in their order; those of a sequence stand together under one value of the column
     ``sequence``. Printed are spans of equal states, of the likeliest of each step or (``best``) on
-    the most probable path; means of real states are but written.
+    the most probable path; means of real states are but written. ``asking`` is the method, the
+    device and options of :func:`mmgraph.query` or :func:`mmgraph.map_query`.
     """
     import mmgraph
 
@@ -63,10 +65,10 @@ def answer_sequences(
     marginals: Mapping[str, Any] = {}
     moments: dict[str, Any] = {}
     if best:
-        answer = mmgraph.map_query(model, evidence, query or None)
+        answer = mmgraph.map_query(model, evidence, query or None, **asking)
         states, totals, variables = answer.states, answer.log_weight, answer.variables
     else:
-        answer = mmgraph.query(model, evidence, query or None)
+        answer = mmgraph.query(model, evidence, query or None, **asking)
         marginals, totals = answer.marginals, answer.log_evidence
         states, variables = {n: p.argmax(-1) for n, p in marginals.items()}, answer.model_variables
         moments = _moments(answer)

@@ -22,6 +22,7 @@ def sequence_draws(
     length: int | None,
     file: Path | None,
     seed: int,
+    method: str,
     **reading: Any,
 ) -> Iterator[Columns]:
     """Draw sequences of a length, or paths given those in a file, and yield columns of steps.
@@ -40,12 +41,12 @@ def sequence_draws(
             "--evidence-file steps.csv: say one of them"
         )
     if file is None:
-        drawn = mmgraph.sample(model, draws, None, generator, length=length)
+        drawn = mmgraph.sample(model, draws, None, generator, method, length=length)
         for draw in range(draws):
             yield {SEQUENCE: [str(draw + 1)] * int(length or 0)} | _columns(model, drawn, draw)
         return
     evidence, steps = read_steps(model, file, **reading)
-    drawn = mmgraph.sample(model, draws, evidence, generator)
+    drawn = mmgraph.sample(model, draws, evidence, generator, method)
     for number, (name, part) in enumerate(zip(steps.names, steps.parts, strict=True)):
         length = part.stop - part.start
         for draw in range(draws):

@@ -58,6 +58,8 @@ def draw_detection_curves(
     name_axes(found, "false alarms an hour", "events noticed (%)")
     found.set_ylim(-3, 103)
     late.set_ylim(bottom=0)
+    if all(np.isnan(curve.delays).all() for curve in curves.values()):
+        late.text(0.5, 0.5, "no event was noticed", transform=late.transAxes, ha="center")
     for axes in (late, found):
         as_chart(axes)
         axes.set_xlim(left=-0.02 * axes.get_xlim()[1])
@@ -73,7 +75,7 @@ def _mark_thresholds(
     points = np.round(np.stack([curve.false_alarms, heights], axis=1), 9)
     there = np.flatnonzero(np.isfinite(points).all(axis=1))
     places = there[np.sort(np.unique(points[there], axis=0, return_index=True)[1])]
-    for i in places[:: 1 + (len(places) - 1) // _MARKED]:
+    for i in places[:: 1 + max(len(places) - 1, 0) // _MARKED]:
         text = f"{curve.thresholds[i]:.3g}"
         axes.annotate(
             text, points[i], xytext=(4, 4), textcoords="offset points", color=colour, fontsize=7

@@ -9,6 +9,8 @@ from mmgraph.graph.errors import LearningError
 
 _FACTOR = 2.0
 """Rates that differ by more are not brought together: a filter would have to be chosen."""
+_ROUNDING = 1e-3
+"""How far rates are off relatively: times are written with few digits."""
 
 
 def rate_of(times: Float64[np.ndarray, " rows"], where: str) -> float:
@@ -53,7 +55,7 @@ def resampled(
         As :func:`rate_of`; if the rates differ by more than a factor of two.
     """
     own = rate_of(times, where)
-    if not 1 / _FACTOR <= own / rate <= _FACTOR:
+    if not max(own / rate, rate / own) <= _FACTOR * (1 + _ROUNDING):
         raise LearningError(
             f"{where} has {own:.4g} rows a second, and {rate:.4g} are wanted: rates that differ by "
             f"more than a factor of {_FACTOR:g} are not brought together; resample it first"

@@ -165,3 +165,23 @@ def test_real_variables_of_a_network_are_written_by_element(mmgraph, tmp_path: P
         assert tuple(lines[0]) == ("sequence", "step", *cells)
         assert [float(lines[t][cells[0]]) for t in (0, 2)] == [1.0, 2.0]
         assert float(lines[1][cells[1]]) > 0
+
+
+def test_methods_of_sequences_are_asked_by_name(mmgraph, tmp_path: Path):
+    path, steps = tmp_path / "m.mmgraph", tmp_path / "steps.csv"
+    mm.write(dynamic(), path)
+    steps.write_text("y[0],y[1]\n0,5\n9,5\n")
+    given = ("--evidence-file", steps)
+    asked = ("infer", path, *given, "--json", "--method")
+    assert json.loads(mmgraph(*asked, "chain")[1])["method"] == "chain"
+    told = mmgraph(*asked, "particle_filter", "--seed", 1)[1]
+    assert json.loads(told)["method"] == "particle_filter"
+    assert mmgraph(*asked, "particle_filter", "--seed", 1)[1] == told
+    for command in ("infer", "map", "sample"):
+        code, _, err = mmgraph(command, path, *given, "--method", "particle_filters")
+        assert (code, "did you mean 'particle_filter'" in err) == (2, True)
+    assert "not by particles" in mmgraph("map", path, *given, "--method", "particle_filter")[2]
+    steps.write_text("rows[0],rows[1]\n0,0\n1,2\n")
+    mm.write(MODELS["switching linear system"](), path)
+    for method in ("enumeration", "gpb2", "imm", "particles"):
+        assert json.loads(mmgraph(*asked, method)[1])["method"] == method

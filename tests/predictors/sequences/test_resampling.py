@@ -26,6 +26,12 @@ def test_regular_rows_stay_as_they_are():
     np.testing.assert_array_equal(places, np.arange(10))
 
 
+def test_rates_are_halved_and_doubled_up_to_rounding():
+    half, twice = np.round(np.arange(20) / 25, 4) + 0.1, np.arange(20) / 100.05
+    assert len(resampled(half, 50.01, "walk")[0]) == 39
+    assert len(resampled(twice, 50.0, "walk")[0]) == 10
+
+
 def test_bad_times_are_refused():
     with pytest.raises(LearningError, match="walk has 10 rows a second, and 50 are wanted"):
         resampled(np.arange(9) / 10, 50.0, "walk")

@@ -74,7 +74,7 @@ class SavedFilter(ABC):
         Raises
         ------
         FormatError
-            If it is no such file, or was written by another filter.
+            If there is no file, it is no such one, or was written by another filter.
         """
         from safetensors import SafetensorError, safe_open
 
@@ -82,6 +82,8 @@ class SavedFilter(ABC):
             with safe_open(checked_path(path), "numpy") as file:
                 whose = (file.metadata() or {}).get(_OWNER)
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except FileNotFoundError:
+            raise FormatError(f"there is no file {path}") from None
         except (OSError, SafetensorError) as error:
             raise FormatError(f"{path} is no state of a filter: {error!r}") from None
         if whose not in (None, self._whose):
