@@ -56,7 +56,7 @@ _ASKS = {
     "sequence model": "mmgraph infer {name} --evidence-file STEPS.csv",
     "retriever": "mmgraph search {name} WORDS",
     "command recogniser": "mmgraph listen {name} AUDIO.wav",
-    "sequence labeller": "mmgraph recognise {name} NEW.csv --modality NAME=COLUMN,…",
+    "sequence labeller": "mmgraph recognise {name} NEW.csv",
 }
 """By kind of model, the command that asks it."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -77,9 +77,8 @@ def checked_graph(name: str, graph: Any) -> FactorGraph:
     from mmgraph.graph.errors import FormatError
 
     if hasattr(type(graph), "file_kind"):
-        command = _ASKS.get(graph.file_kind, "")
-        if hasattr(graph, "classes_"):
-            command = "mmgraph predict {name} ROWS.csv"
+        usual = "mmgraph predict {name} ROWS.csv" if hasattr(graph, "classes_") else ""
+        command = _ASKS.get(graph.file_kind, usual)
         hint = f": `{command.format(name=name)}` asks it" if command else ""
         if hasattr(graph, "predict_quantiles"):
             hint = f": regressors are asked in Python, mm.read({name!r}).predict(rows)"

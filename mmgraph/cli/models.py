@@ -141,20 +141,21 @@ def show(
     Of a continuous variable the regression on its parents: the normal distribution N(mean,
     variance) in each state of the discrete ones. Of a classifier its modalities and leaves; of a
     model of sequences what is hidden and what is seen, durations, and parameters that fit in small
-    tables; of a recogniser of commands its grammar.
+    tables; of a labeller of recordings its sensors and columns; of a recogniser of commands its
+    grammar.
     """
     import mmgraph
 
     if output is not None:
         check_picture(output)
     found = mmgraph.read(model)
-    if output is None and not isinstance(found, mmgraph.FactorGraph):
+    if not isinstance(found, mmgraph.FactorGraph):
         from mmgraph.predictors.row_classifier import RowClassifier
 
-        if isinstance(found, RowClassifier):
+        if output is None and isinstance(found, RowClassifier):
             show_classifier(model, found, as_json)
             return
-        if show_sequence_model(model, found, as_json):
+        if show_sequence_model(model, found, output is not None, as_json):
             return
     graph = checked_graph(model, found)
     if output is not None:

@@ -80,7 +80,8 @@ def recognise(
     nearest to it. Sensors may be missing in any recording. `mmgraph detect` reads the output of
     one recording.
 
-    Example: mmgraph recognise shown/ new.csv --modality wrist=ax,ay,az --output actions.csv
+    Examples: mmgraph recognise shown/ new.csv --modality wrist=ax,ay,az --model labeller.mmgraph;
+    mmgraph recognise labeller.mmgraph new.csv --output actions.csv
     """
     import mmgraph
     from mmgraph.formats.resolve import NATIVE_SUFFIX
@@ -92,16 +93,22 @@ def recognise(
         if model.suffix != NATIVE_SUFFIX:
             raise FormatError(f"{model}: a labeller is written to {NATIVE_SUFFIX}")
     options = reading(read)
-    labeller = _read_labeller(shown, rate, columns.channels())
-    learned = [] if labeller else read_recordings(shown, columns, True, options)
-    others = read_recordings(new, columns, False, options)
+    channels = columns.channels()
+    labeller = _read_labeller(shown, rate, channels)
+    channels = channels or (labeller.columns_ if labeller else {})
+    if not channels:
+        raise EvidenceError(
+            f"{shown} does not say which columns are the channels of which sensor: "
+            "--modality NAME=COLUMN,COLUMN,…"
+        )
+    learned = [] if labeller else read_recordings(shown, columns, channels, True, options)
+    others = read_recordings(new, columns, channels, False, options)
     if labeller is not None:
         rate = labeller.rate
     rate = rate_of(learned[0].times, learned[0].name) if rate is None else rate
-    modalities = list(columns.channels())
-    labeller, steps, cells = _learned(labeller, learned, others, modalities, rate, lag)
+    labeller, steps, cells = _learned(labeller, learned, others, list(channels), rate, lag)
     if model is not None:
-        labeller.columns_ = labeller.columns_ or columns.channels()
+        labeller.columns_ = labeller.columns_ or channels
         mmgraph.write(labeller, model)
     names = [str(label) for label in labeller.classes_]
     segments = _segments(others, steps, labeller.segments(cells, lag=lag), rate)
@@ -132,7 +139,7 @@ def _read_labeller(
     if not isinstance(labeller, SequenceLabeller):
         kind = getattr(type(labeller), "file_kind", type(labeller).__name__)
         raise FormatError(f"{path} holds a {kind}, and no labeller of recordings")
-    if rate is not None and not math.isclose(rate, labeller.rate, rel_tol=1e-6):
+    if rate is not None and not math.isclose(rate, labeller.rate, rel_tol=1e-3):
         raise EvidenceError(f"{path} labels {labeller.rate:g} steps a second, not --rate {rate:g}")
     for modality, columns in labeller.columns_.items():
         if channels.get(modality, columns) != columns:

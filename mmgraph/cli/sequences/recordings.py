@@ -26,8 +26,12 @@ class ColumnOptions:
     """Options that say what the columns of recordings are."""
 
     modality: Annotated[
-        list[str], typer.Option(help="NAME=COLUMN,COLUMN,…: the channels of a sensor; repeat it.")
-    ]
+        list[str] | None,
+        typer.Option(
+            help="NAME=COLUMN,COLUMN,…: the channels of a sensor; repeat it. By default those that "
+            "a model was learned from."
+        ),
+    ] = None
     time: Annotated[str, typer.Option(help="The column of times: seconds, or ISO dates.")] = "time"
     label: Annotated[str, typer.Option(help="The column of labels; empty where there is none.")] = (
         "action"
@@ -43,7 +47,7 @@ class ColumnOptions:
     def channels(self) -> dict[str, list[str]]:
         """Return the columns of each modality."""
         named = {}
-        for text in self.modality:
+        for text in self.modality or ():
             name, equals, columns = text.partition("=")
             if not name or not equals or not columns:
                 raise EvidenceError(f"--modality {text!r} is not NAME=COLUMN,COLUMN,…")
@@ -71,7 +75,11 @@ class RegularSteps(NamedTuple):
 
 
 def read_recordings(
-    path: Path, columns: ColumnOptions, labelled: bool, reading: Mapping[str, Any]
+    path: Path,
+    columns: ColumnOptions,
+    channels: Mapping[str, Sequence[str]],
+    labelled: bool,
+    reading: Mapping[str, Any],
 ) -> list[Recording]:
     """Return the recordings of a file, or of the tables in a folder.
 
@@ -86,20 +94,24 @@ def read_recordings(
             raise EvidenceError(f"the folder {path} has no CSV, TSV or Parquet file")
     found: list[Recording] = []
     for file in files:
-        found += _recordings_of(open_table(file, **reading), file, columns, labelled)
+        found += _recordings_of(open_table(file, **reading), file, columns, channels, labelled)
     if labelled:
-        for modality, named in columns.channels().items():
+        for modality, named in channels.items():
             if not any(modality in one.signals for one in found):
                 raise EvidenceError(f"{path} has none of the columns {', '.join(named)}")
     return found
 
 
 def _recordings_of(
-    table: Table, file: Path, columns: ColumnOptions, labelled: bool
+    table: Table,
+    file: Path,
+    columns: ColumnOptions,
+    channels: Mapping[str, Sequence[str]],
+    labelled: bool,
 ) -> Iterator[Recording]:
     import numpy as np
 
-    there = _modalities_of(table, file, columns.channels())
+    there = _modalities_of(table, file, channels)
     numbers = number_columns(table, [n for c in there.values() for n in c])
     asked = [columns.recording, columns.label if labelled else None, columns.person]
     wanted = [n for n in asked if n and (labelled or n in table.columns)]

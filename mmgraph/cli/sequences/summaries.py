@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from mmgraph.cli.common import print_json, print_record, print_table
 from mmgraph.cli.tables.variables import state_words, variable_records
+from mmgraph.graph.errors import FormatError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from mmgraph.networks.dynamic.dynamic_bayesian_network import DynamicBayesianNetwork
+    from mmgraph.predictors.sequences.sequence_labeller import SequenceLabeller
     from mmgraph.sequences.commands.recogniser import CommandRecogniser
 
 _ROWS, _COLUMNS, _PARTS = 12, 10, 4
@@ -20,8 +22,11 @@ _ROWS, _COLUMNS, _PARTS = 12, 10, 4
 _PASSED_OVER = ("floor", "possible", "durations")
 
 
-def show_sequence_model(name: str, model: Any, as_json: bool) -> bool:
-    """Print what a model of sequences, or a recogniser of commands, is; False if it is neither."""
+def show_sequence_model(name: str, model: Any, is_picture: bool, as_json: bool) -> bool:
+    """Print what a model, labeller or recogniser of sequences is; False if it is none of these.
+
+    A picture is refused.
+    """
     from mmgraph.inference.sequence_model import SequenceModel
     from mmgraph.networks.dynamic.dynamic_bayesian_network import DynamicBayesianNetwork
     from mmgraph.sequences.commands.recogniser import CommandRecogniser
@@ -32,8 +37,15 @@ def show_sequence_model(name: str, model: Any, as_json: bool) -> bool:
         record = _slices(model)
     elif isinstance(model, SequenceModel):
         record = _face(model)
+    elif getattr(type(model), "file_kind", None) == "sequence labeller":  # without scikit-learn
+        record = _labeller(model)
     else:
         return False
+    if is_picture:
+        raise FormatError(
+            f"{name} holds a {record['kind']}, and pictures are of graphs: `mmgraph show {name}`, "
+            "without --output, lists it"
+        )
     if as_json:
         print_json({"model": name, **record})
         return True
@@ -70,6 +82,24 @@ def _commands(recogniser: CommandRecogniser) -> dict[str, Any]:
         **{f"<{rule}>": list(forms) for rule, forms in grammar.rules.items()},
         "words": list(grammar.words),
         **parameters,
+    }
+
+
+def _labeller(labeller: SequenceLabeller) -> dict[str, Any]:
+    """A record of what is labelled, and by which sensors."""
+    from mmgraph.predictors.sequences.window_features import WindowFeatures
+
+    labels = [str(label) for label in labeller.classes_]
+    cell = WindowFeatures.of_settings(labeller.rate, labeller.features or {}).stride
+    means = (cell / labeller.rate * labeller.durations_.parameters.durations.expected).tolist()
+    columns = {"columns": labeller.columns_} if labeller.columns_ else {}
+    return {
+        "kind": labeller.file_kind,
+        "labels": labels,
+        "channels": labeller.channels_,
+        **columns,
+        "steps_a_second": labeller.rate,
+        "mean_duration_in_seconds": dict(zip(labels, means, strict=False)),  # or of no label, last
     }
 
 

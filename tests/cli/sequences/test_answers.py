@@ -102,7 +102,7 @@ def test_files_that_do_not_fit_are_refused(model: Path, tmp_path: Path) -> None:
     wide.write_text("x\n1\n")
     with pytest.raises(UnknownVariableError, match="'states'"):
         run("infer", model, "--evidence-file", wide, "--query", "states")
-    with pytest.raises(FormatError, match="mmgraph infer"):
+    with pytest.raises(FormatError, match="hidden Markov model, and pictures are of graphs: "):
         run("show", model, "--output", tmp_path / "model.png")
 
 

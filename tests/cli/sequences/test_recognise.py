@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
+import mmgraph as mm
 from mmgraph.cli.sequences.columns import text_columns
 from mmgraph.cli.sequences.recordings import Recording, at_rate
 from mmgraph.data.tables import open_table
+from mmgraph.formats.native import directory as native
 from mmgraph.predictors.sequences.sequence_labeller import SequenceLabeller
 from tests.predictors.sequences.conftest import Made, made_recordings
 
@@ -61,6 +64,7 @@ def test_new_recordings_are_labelled_with_what_they_have(mmgraph, folder: Path):
     asked = ("recognise", "shown", "new.csv", *SENSORS)
     code, out, err = mmgraph(*asked, "--output", "actions.csv", "--model", "l.mmgraph", "--json")
     assert code == 0, err
+    assert mmgraph("recognise", "l.mmgraph", "new.csv", "--json")[1] == out
     again = ("recognise", "l.mmgraph", "new.csv", "--modality", "turns=g")
     assert mmgraph(*again, "--json")[1] == out
     assert mmgraph(*again, "--rate", 10, "--json")[1] == out  # up to rounding
@@ -107,6 +111,42 @@ def test_what_is_wrong_is_said_before_anything_is_learned(
     assert "new.csv has no column 'time'" in mmgraph(*asked, *SENSORS)[2]
     Path("new.csv").write_text("time,a,b,c,g\n")
     assert "new.csv has no rows" in mmgraph(*asked, *SENSORS)[2]
+
+
+class Noted(SequenceLabeller):
+    """A labeller that has learned nothing, and noted columns."""
+
+    classes_ = np.array(["rest", "walk"], object)
+    columns_: ClassVar = {"wrist": ["x", "y"]}
+    channels_: ClassVar = {"wrist": 2}
+    durations_ = mm.HiddenSemiMarkovModel(3, longest=2).set_parameters(
+        durations=[[0, 1], [0.5, 0.5], [1, 0]], means=np.zeros((3, 1)), covariances=np.ones((3, 1))
+    )
+
+
+def test_a_stored_labeller_is_shown_and_knows_its_columns(mmgraph, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    noted = Noted(rate=10, features={"step": 2.0})
+    monkeypatch.setattr(mm, "read", lambda path: noted)
+    monkeypatch.setattr(native, "is_native", lambda path: True)
+    assert json.loads(mmgraph("show", "l.mmgraph", "--json")[1]) == {
+        "model": "l.mmgraph",
+        "kind": "sequence labeller",
+        "labels": ["rest", "walk"],
+        "channels": {"wrist": 2},
+        "columns": {"wrist": ["x", "y"]},
+        "steps_a_second": 10,
+        "mean_duration_in_seconds": {"rest": 4.0, "walk": 3.0},
+    }
+    assert "wrist: x, y" in mmgraph("show", "l.mmgraph")[1]
+    assert "pictures are of graphs" in mmgraph("show", "l.mmgraph", "--output", "l.png")[2]
+    assert "`mmgraph recognise l.mmgraph NEW.csv` asks it" in mmgraph("infer", "l.mmgraph")[2]
+    asked = ("recognise", "l.mmgraph", "new.csv")
+    Path("new.csv").write_text("time,x\n0,1\n")
+    assert "lacks the column 'y' of 'wrist'" in mmgraph(*asked)[2]
+    noted.columns_ = {}
+    code, _, err = mmgraph(*asked)
+    assert (code, "--modality NAME=COLUMN" in err) == (2, True)
 
 
 def test_a_row_has_the_answer_of_the_nearest_step(capsys: pytest.CaptureFixture[str]):
