@@ -19,7 +19,7 @@ from mmgraph.cli.common import (
 )
 from mmgraph.cli.evidence import reading
 from mmgraph.cli.rows import check_table, lines_to, write_table
-from mmgraph.cli.sequences.columns import number_columns, text_columns, time_column
+from mmgraph.cli.sequences.columns import Times, number_columns, text_columns, time_column
 from mmgraph.graph.errors import EvidenceError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def changepoints(
     """Cut a sequence into segments at the least cost, exactly.
 
     Rows are counted from 0, and a segment ends before the row that is its end. Empty cells are
-    missing.
+    missing. Times that are dates are written as they stand there.
 
     Example: mmgraph changepoints walk.csv --time seconds --scale noise
     """
@@ -86,7 +86,8 @@ def changepoints(
     begins, ends = found.segments.T
     segments: dict[str, list[Any]] = {"begin": begins.tolist(), "end": ends.tolist()}
     if times is not None:
-        segments |= {"begin_time": times[begins].tolist(), "last_time": times[ends - 1].tolist()}
+        at_begin, last = times.rows(begins), times.rows(ends - 1)
+        segments |= {"begin_time": at_begin.cells(), "last_time": last.cells()}
     record = {"rows": str(rows), "cost": found.cost, "penalty": found.penalty}
     if output is not None:
         count = write_table(output, [segments])
@@ -101,7 +102,7 @@ def changepoints(
 
 def _read_rows(
     path: Path, columns: str | None, time: str | None, as_text: bool, options: Mapping[str, Any]
-) -> tuple[np.ndarray, np.ndarray | None]:
+) -> tuple[np.ndarray, Times | None]:
     """Read the columns that are looked at, and the times of rows where there are any."""
     import numpy as np
 
@@ -113,8 +114,12 @@ def _read_rows(
     named = [name.strip() for name in columns.split(",")] if columns else list(table.columns)
     names = [name for name in named if columns or name != time]
     read: Callable[..., Mapping[str, Any]] = text_columns if as_text else number_columns
-    values = np.array(list(read(table, names).values())).T
+    try:
+        values = np.array(list(read(table, names).values())).T
+    except EvidenceError as error:
+        hint = "" if columns else "; or say --columns NAME,NAME,… to look at some columns alone"
+        raise EvidenceError(f"{error}{hint}") from None
     times = None if time is None else time_column(table, time)
-    if times is not None and np.isnan(times).any():
-        raise EvidenceError(f"{path}: the time of row {int(np.isnan(times).argmax())} is missing")
+    if times is not None and (gone := np.isnan(times.seconds)).any():
+        raise EvidenceError(f"{path}: the time of row {int(gone.argmax())} is missing")
     return values, times

@@ -4,15 +4,39 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmgraph.graph.errors import EvidenceError
 
 if TYPE_CHECKING:
     import numpy as np
-    from jaxtyping import Float64
+    from jaxtyping import Float64, Int64
 
     from mmgraph.data.table import Table
+
+
+class Times(NamedTuple):
+    """Times of rows in seconds; of dates since ``origin`` (in seconds since 1970), and as texts."""
+
+    seconds: Float64[np.ndarray, " rows"]
+    dates: Sequence[str] = ()
+    origin: float = 0.0
+
+    def rows(self, rows: Int64[np.ndarray, " some"]) -> Times:
+        """Return those of some rows."""
+        return Times(self.seconds[rows], [self.dates[r] for r in rows if self.dates], self.origin)
+
+    def cells(self) -> list[Any]:
+        """Return what the file has: dates as they are written there, or seconds."""
+        return list(self.dates) or self.seconds.tolist()
+
+    def cell(self, seconds: float) -> Any:
+        """Return a time as the file has it: the date of the nearest row, or the seconds."""
+        import numpy as np
+
+        if not self.dates:
+            return float(seconds)
+        return self.dates[int(np.abs(self.seconds - seconds).argmin())]
 
 
 def number_columns(table: Table, names: Sequence[str]) -> dict[str, Float64[np.ndarray, " rows"]]:
@@ -52,8 +76,8 @@ def element_names(name: str, shape: Sequence[int]) -> list[str]:
     return [f"{name}[{','.join(map(str, place))}]" for place in places] if shape else [name]
 
 
-def time_column(table: Table, name: str) -> Float64[np.ndarray, " rows"]:
-    """Return times in seconds: numbers as they are, dates since that of the first row.
+def time_column(table: Table, name: str, origin: float | None = None) -> Times:
+    """Return times in seconds: numbers as they are, dates since an origin, by default the first.
 
     Raises
     ------
@@ -66,14 +90,15 @@ def time_column(table: Table, name: str) -> Float64[np.ndarray, " rows"]:
 
     texts = text_columns(table, [name])[name]
     if not texts or not is_date(texts[0]):
-        return number_columns(table, [name])[name]
+        return Times(number_columns(table, [name])[name])
     seconds = np.empty(len(texts))
     for row, text in enumerate(texts):
         try:
             seconds[row] = seconds_of(text)
         except ValueError as error:
             raise EvidenceError(f"{table.place(row)}: '{name}': {error}") from None
-    return seconds - seconds[0]
+    origin = float(seconds[0]) if origin is None else origin
+    return Times(seconds - origin, texts, origin)
 
 
 def _chunks(table: Table, names: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:

@@ -19,14 +19,15 @@ from mmgraph.cli.common import (
 from mmgraph.cli.evidence import reading
 from mmgraph.cli.outputs import check_picture
 from mmgraph.cli.rows import check_table, write_table
-from mmgraph.cli.sequences.columns import number_columns, text_columns, time_column
+from mmgraph.cli.sequences.columns import Times, number_columns, text_columns, time_column
 from mmgraph.graph.errors import EvidenceError, suggestion
 
 if TYPE_CHECKING:
     from mmgraph.sequences.events.actions import Actions
     from mmgraph.sequences.events.detection import EventProbabilities
 
-_COLUMNS = ("begin", "noticed", "end", "probability")
+_MOMENTS = ("begin", "noticed", "end")
+_COLUMNS = (*_MOMENTS, "probability")
 _LABEL = "action"
 
 
@@ -36,7 +37,7 @@ class TruthOptions:
 
     truth: Annotated[
         Path | None,
-        typer.Option(help="True events: a table with columns 'begin' and 'end' in seconds."),
+        typer.Option(help="True events: a table with columns 'begin' and 'end', as times are."),
     ] = None
     tolerance: Annotated[
         float, typer.Option(min=0, help="Seconds by which true events are longer at both sides.")
@@ -58,7 +59,9 @@ class TruthOptions:
             if file is not None and self.truth is None:
                 raise EvidenceError(f"{option} compares with true events, and there is no --truth")
 
-    def compare(self, told: EventProbabilities, options: dict[str, Any]) -> dict[str, Any]:
+    def compare(
+        self, told: EventProbabilities, times: Times, options: dict[str, Any]
+    ) -> dict[str, Any]:
         """Compare and write; return the columns of the curve, none without a truth."""
         from mmgraph.data.tables import open_table
         from mmgraph.plots.figures import save
@@ -67,8 +70,11 @@ class TruthOptions:
 
         if self.truth is None:
             return {}
-        spans = number_columns(open_table(self.truth, **options), ["begin", "end"])
-        true = list(zip(spans["begin"], spans["end"], strict=True))
+        table = open_table(self.truth, **options)
+        spans = [time_column(table, name, times.origin) for name in ("begin", "end")]
+        if any(span.dates for span in spans) and not times.dates:
+            raise EvidenceError(f"{self.truth} has dates, and the times of actions are seconds")
+        true = list(zip(*(span.seconds for span in spans), strict=True))
         curve = detection_curve([told], [true], tolerance=self.tolerance)
         if self.curve is not None:
             write_table(self.curve, [curve.columns()])
@@ -85,8 +91,9 @@ def detect(
     actions: Annotated[
         Path,
         typer.Argument(
-            help="A CSV, TSV or Parquet file, a row a step: a column 'time' in seconds, and either "
-            "'action' or a column of probabilities for each action, NAME or action=NAME."
+            help="A CSV, TSV or Parquet file, a row a step: a column 'time' in seconds or ISO "
+            "dates, and either 'action' or a column of probabilities for each action, NAME or "
+            "action=NAME."
         ),
     ],
     comparison: TruthOptions,
@@ -123,10 +130,14 @@ def detect(
     declared = read_rules(rules)
     wanted = _wanted([one.name for one in declared], rule, rules)
     options = reading(read)
-    told = event_probabilities(declared, _read_actions(actions, names, options))[wanted]
-    events = [asdict(event) for event in told.events(threshold)]
+    known, times = _read_actions(actions, names, options)
+    told = event_probabilities(declared, known)[wanted]
+    events = [
+        asdict(event) | {name: times.cell(getattr(event, name)) for name in _MOMENTS}
+        for event in told.events(threshold)
+    ]
     record: dict[str, Any] = {"rule": wanted, "hours": told.hours, "events": events}
-    if columns := comparison.compare(told, options):
+    if columns := comparison.compare(told, times, options):
         record["curve"] = columns
     if output is not None:
         write_table(output, [{name: [event[name] for event in events] for name in _COLUMNS}])
@@ -146,8 +157,8 @@ def _wanted(known: list[str], rule: str | None, rules: Path) -> str:
     return known[-1] if rule is None else rule
 
 
-def _read_actions(path: Path, labels: str | None, options: dict[str, Any]) -> Actions:
-    """Read a table of labels or of probabilities over time."""
+def _read_actions(path: Path, labels: str | None, options: dict[str, Any]) -> tuple[Actions, Times]:
+    """Read a table of labels or of probabilities over time, and the times."""
     import numpy as np
 
     from mmgraph.data.tables import open_table
@@ -161,9 +172,11 @@ def _read_actions(path: Path, labels: str | None, options: dict[str, Any]) -> Ac
     try:
         if _LABEL in names:
             known = [label.strip() for label in labels.split(",")] if labels else ()
-            return Actions.of_labels(times, text_columns(table, [_LABEL])[_LABEL], known)
+            labelled = text_columns(table, [_LABEL])[_LABEL]
+            return Actions.of_labels(times.seconds, labelled, known), times
         columns = number_columns(table, names)
-        probabilities = np.array(list(columns.values())).T.reshape(len(times), len(names))
-        return Actions(times, tuple(n.removeprefix(f"{_LABEL}=") for n in names), probabilities)
+        probabilities = np.array(list(columns.values())).T.reshape(len(times.seconds), len(names))
+        plain = tuple(name.removeprefix(f"{_LABEL}=") for name in names)
+        return Actions(times.seconds, plain, probabilities), times
     except EvidenceError as error:
         raise EvidenceError(f"{path}: {error}") from None

@@ -77,8 +77,8 @@ def recognise(
     """Learn actions from labelled recordings, and label the rows of others.
 
     Recordings of up to twice or half the rate are resampled, and a row is answered by the step
-    nearest to it. Sensors may be missing in any recording. `mmgraph detect` reads the output of
-    one recording.
+    nearest to it; dates are written as they stand there. Sensors may be missing in any recording.
+    `mmgraph detect` reads the output of one recording.
 
     Examples: mmgraph recognise shown/ new.csv --modality wrist=ax,ay,az --model labeller.mmgraph;
     mmgraph recognise labeller.mmgraph new.csv --output actions.csv
@@ -105,7 +105,7 @@ def recognise(
     others = read_recordings(new, columns, channels, False, options)
     if labeller is not None:
         rate = labeller.rate
-    rate = rate_of(learned[0].times, learned[0].name) if rate is None else rate
+    rate = rate_of(learned[0].times.seconds, learned[0].name) if rate is None else rate
     labeller, steps, cells = _learned(labeller, learned, others, list(channels), rate, lag)
     if model is not None:
         labeller.columns_ = labeller.columns_ or channels
@@ -184,12 +184,12 @@ def _segments(
     found: Sequence[Sequence[Segment]],
     rate: float,
 ) -> list[dict[str, Any]]:
-    """The segments of all recordings, from and to seconds."""
+    """The segments of all recordings, from and to seconds, or the dates of the nearest rows."""
     return [
         {
             "recording": one.name,
-            "begin": float(seconds[segment.begin]),
-            "end": float(seconds[segment.end - 1]) + 1 / rate,
+            "begin": one.times.cell(seconds[segment.begin]),
+            "end": one.times.cell(seconds[segment.end - 1] + 1 / rate),
             "action": str(segment.label),
             "probability": segment.probability,
         }
@@ -207,7 +207,7 @@ def _lines(
     """A line for each row of the recordings, with what is said of the step nearest to it."""
     for one, places, table in zip(recordings, steps.steps_of_rows, tables, strict=True):
         columns: Columns = {"recording": [one.name] * len(places)} if len(recordings) > 1 else {}
-        columns["time"] = one.times.tolist()
+        columns["time"] = one.times.cells()
         columns["action"] = [names[code] for code in table[places].argmax(1)]
         for code, name in enumerate(names):
             columns[f"action={name}"] = table[places, code].tolist()

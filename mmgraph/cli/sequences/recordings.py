@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from mmgraph.cli.common import say
-from mmgraph.cli.sequences.columns import number_columns, text_columns, time_column
+from mmgraph.cli.sequences.columns import Times, number_columns, text_columns, time_column
 from mmgraph.graph.errors import EvidenceError, suggestion
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Recording(NamedTuple):
     """A recording of a file: times, and what is there at its rows."""
 
     name: str
-    times: np.ndarray
+    times: Times
     signals: Mapping[str, np.ndarray]
     labels: list[str]
     person: str
@@ -117,14 +117,14 @@ def _recordings_of(
     wanted = [n for n in asked if n and (labelled or n in table.columns)]
     texts = text_columns(table, wanted) if wanted else {}
     times = time_column(table, columns.time)
-    if not len(times):
+    if not len(times.seconds):
         raise EvidenceError(f"{file} has no rows")
-    names = texts.get(columns.recording or "", [file.stem] * len(times))
+    names = texts.get(columns.recording or "", [file.stem] * len(times.seconds))
     for name in dict.fromkeys(names):
         rows = np.flatnonzero([one == name for one in names])
         yield Recording(
             name,
-            times[rows],
+            times.rows(rows),
             {m: np.stack([numbers[n][rows] for n in c], axis=1) for m, c in there.items()},
             [texts[columns.label][r] for r in rows] if labelled else [],
             texts.get(columns.person or "", names)[rows[0]],
@@ -157,10 +157,12 @@ def at_rate(
 
     from mmgraph.predictors.sequences.resampling import at_places, nearest, rate_of, resampled
 
-    pairs = [resampled(one.times, rate, one.name) for one in recordings]
-    others = [one for one, (t, _) in zip(recordings, pairs, strict=True) if t is not one.times]
+    own = [one.times.seconds for one in recordings]
+    pairs = [resampled(t, rate, one.name) for t, one in zip(own, recordings, strict=True)]
+    others = [n for n, (times, _) in enumerate(pairs) if times is not own[n]]
     if others:
-        first = f"{others[0].name} ({rate_of(others[0].times, others[0].name):.4g} rows a second)"
+        name = recordings[others[0]].name
+        first = f"{name} ({rate_of(own[others[0]], name):.4g} rows a second)"
         more = f" and {len(others) - 1} other recordings" if len(others) > 1 else ""
         say(f"{first}{more}: resampled to {rate:.4g} steps a second")
     signals = {
@@ -174,8 +176,8 @@ def at_rate(
         [times for times, _ in pairs],
         [nearest(places) for _, places in pairs],
         [
-            nearest(np.interp(one.times, times, np.arange(len(times))))
-            for one, (times, _) in zip(recordings, pairs, strict=True)
+            nearest(np.interp(t, times, np.arange(len(times))))
+            for t, (times, _) in zip(own, pairs, strict=True)
         ],
         signals,
     )

@@ -32,11 +32,12 @@ def test_segments_are_printed_and_written(mmgraph, table: Path):
     assert "6" in out
 
 
-def test_dates_are_seconds_since_the_first(mmgraph, table: Path):
+def test_dates_are_written_as_they_stand_there(mmgraph, table: Path):
     lines = [f"2024-03-01T23:59:{50 + t},{9 * (t >= 5)}" for t in range(10)]
     table.write_text("\n".join(["time,x", *lines]) + "\n")
     told = json.loads(mmgraph("changepoints", "rows.csv", "--json")[1])
-    assert told["segments"]["begin_time"] == [0.0, 5.0]
+    assert told["segments"]["begin_time"] == [lines[0][:-2], lines[5][:-2]]
+    assert told["segments"]["last_time"] == [lines[4][:-2], lines[9][:-2]]
     table.write_text("\n".join(["time,x", *lines, "soon,1"]) + "\n")
     assert "rows.csv, line 12: 'time': 'soon' is no date" in mmgraph("changepoints", "rows.csv")[2]
 
@@ -45,6 +46,8 @@ def test_what_is_wrong_is_said_in_one_line(mmgraph, table: Path):
     code, _, err = mmgraph("changepoints", "rows.csv")
     assert (code, err.count("\n")) == (2, 1)
     assert "rows.csv, line 2: 'label' is no number: 'a'" in err
+    assert "or say --columns NAME,NAME,…" in err
+    assert "--columns" not in mmgraph("changepoints", "rows.csv", "--columns", "label")[2]
     asked = ("changepoints", "rows.csv", "--columns")
     assert "no column 'y'" in mmgraph(*asked, "y")[2]
     assert "did you mean 'gaussian'" in mmgraph(*asked, "x", "--cost", "gausian")[2]

@@ -45,6 +45,20 @@ def test_events_are_found_and_compared(mmgraph, folder: Path):
     assert Path("curve.svg").stat().st_size > 0
 
 
+def test_dates_are_compared_with_dates(mmgraph, folder: Path):
+    steps = (folder / "actions.csv").read_text().splitlines()[1:]
+    lines = [f"2024-03-01T08:00:{float(t):04.1f},{n}" for t, n in (s.split(",") for s in steps)]
+    (folder / "dates.csv").write_text("\n".join(["time,action", *lines]))
+    (folder / "spans.csv").write_text("begin,end\n2024-03-01T08:00:02,2024-03-01T08:00:03.5\n")
+    asked = ("detect", "rules.toml")
+    plain = json.loads(mmgraph(*asked, "actions.csv", "--truth", "events.csv", "--json")[1])
+    told = json.loads(mmgraph(*asked, "dates.csv", "--truth", "spans.csv", "--json")[1])
+    assert told["curve"] == plain["curve"]
+    moments = [told["events"][0][name] for name in ("begin", "noticed", "end")]
+    assert moments == [lines[t].split(",")[0] for t in (4, 5, 7)]
+    assert "spans.csv has dates" in mmgraph(*asked, "actions.csv", "--truth", "spans.csv")[2]
+
+
 def test_what_is_wrong_is_said_in_one_line(mmgraph, folder: Path):
     asked = ("detect", "rules.toml", "actions.csv")
     assert "no --truth" in mmgraph(*asked, "--picture", "c.png")[2]

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import mmgraph as mm
-from mmgraph.cli.sequences.columns import text_columns
+from mmgraph.cli.sequences.columns import Times, text_columns
+from mmgraph.cli.sequences.recognise import _lines, _segments
 from mmgraph.cli.sequences.recordings import Recording, at_rate
 from mmgraph.data.tables import open_table
 from mmgraph.formats.native import directory as native
-from mmgraph.predictors.sequences.sequence_labeller import SequenceLabeller
+from mmgraph.predictors.sequences.sequence_labeller import Segment, SequenceLabeller
 from tests.predictors.sequences.conftest import Made, made_recordings
 
 
@@ -151,7 +152,7 @@ def test_a_stored_labeller_is_shown_and_knows_its_columns(mmgraph, tmp_path: Pat
 
 def test_a_row_has_the_answer_of_the_nearest_step(capsys: pytest.CaptureFixture[str]):
     times = np.arange(8) / 4
-    one = Recording("walk", times, {"wrist": times[:, None]}, [], "walk")
+    one = Recording("walk", Times(times), {"wrist": times[:, None]}, [], "walk")
     steps = at_rate([one], 3.0, ["wrist", "gone"])
     assert capsys.readouterr().err == (
         "mmgraph: walk (4 rows a second): resampled to 3 steps a second\n"
@@ -160,6 +161,16 @@ def test_a_row_has_the_answer_of_the_nearest_step(capsys: pytest.CaptureFixture[
     np.testing.assert_array_equal(steps.steps_of_rows[0], near)
     np.testing.assert_allclose(steps.signals["wrist"][0][:, 0], steps.times[0])
     assert steps.signals["gone"] == [None]
+
+
+def test_dates_are_answered_as_they_stand_there():
+    dates = [f"2024-03-01 23:59:5{t}.5" for t in range(8)]
+    one = Recording("walk", Times(np.arange(8.0), dates), {"wrist": np.zeros((8, 1))}, [], "walk")
+    steps, found = at_rate([one], 0.5, ["wrist"]), [[Segment(1, 3, "sit", 0.5)]]
+    (segment,) = _segments([one], steps, found, 0.5)
+    assert (segment["begin"], segment["end"]) == (dates[2], dates[6])
+    (columns,) = _lines([one], steps, [np.eye(2)[[0, 1, 1, 0]]], ["lie", "sit"])
+    assert columns["time"] == dates
 
 
 def test_what_is_wrong_is_said(mmgraph, folder: Path):
