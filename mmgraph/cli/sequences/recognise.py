@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,14 +93,7 @@ def recognise(
         if model.suffix != NATIVE_SUFFIX:
             raise FormatError(f"{model}: a labeller is written to {NATIVE_SUFFIX}")
     options = reading(read)
-    channels = columns.channels()
-    labeller = _read_labeller(shown, rate, channels)
-    channels = channels or (labeller.columns_ if labeller else {})
-    if not channels:
-        raise EvidenceError(
-            f"{shown} does not say which columns are the channels of which sensor: "
-            "--modality NAME=COLUMN,COLUMN,…"
-        )
+    labeller, channels = _read_labeller(shown, rate, columns.channels())
     learned = [] if labeller else read_recordings(shown, columns, channels, True, options)
     others = read_recordings(new, columns, channels, False, options)
     if labeller is not None:
@@ -126,15 +119,21 @@ def recognise(
 
 
 def _read_labeller(
-    path: Path, rate: float | None, channels: Mapping[str, list[str]]
-) -> SequenceLabeller | None:
-    """What an earlier call wrote; None where a path holds no model."""
+    path: Path, rate: float | None, channels: dict[str, list[str]]
+) -> tuple[SequenceLabeller | None, dict[str, list[str]]]:
+    """What an earlier call wrote, None where a path holds no model, and the columns of sensors."""
     import mmgraph
     from mmgraph.formats.native.directory import is_native
     from mmgraph.predictors.sequences.sequence_labeller import SequenceLabeller
 
+    unknown = EvidenceError(
+        f"{path} does not say which columns are the channels of which sensor: "
+        "--modality NAME=COLUMN,COLUMN,…"
+    )
     if not is_native(path):
-        return None
+        if not channels:
+            raise unknown
+        return None, channels
     labeller = mmgraph.read(path)
     if not isinstance(labeller, SequenceLabeller):
         kind = getattr(type(labeller), "file_kind", type(labeller).__name__)
@@ -147,7 +146,9 @@ def _read_labeller(
                 f"{path} has learned {modality}={','.join(columns)}, in this order, not "
                 f"{','.join(channels[modality])}"
             )
-    return labeller
+    if not (channels or labeller.columns_):
+        raise unknown
+    return labeller, channels or labeller.columns_
 
 
 def _learned(

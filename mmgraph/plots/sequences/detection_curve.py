@@ -59,7 +59,7 @@ def draw_detection_curves(
     found.set_ylim(-3, 103)
     late.set_ylim(bottom=0)
     if all(np.isnan(curve.delays).all() for curve in curves.values()):
-        late.text(0.5, 0.5, "no event was noticed", transform=late.transAxes, ha="center")
+        late.text(0.5, 0.5, "no true event was noticed", transform=late.transAxes, ha="center")
     for axes in (late, found):
         as_chart(axes)
         axes.set_xlim(left=-0.02 * axes.get_xlim()[1])

@@ -29,7 +29,7 @@ def test_a_point_stands_for_each_threshold():
     assert all(axes.get_legend().get_texts()[0].get_text() == "a fall" for axes in (late, found))
     never = DetectionCurve(curve.thresholds, curve.false_alarms, np.zeros(3), np.full(3, np.nan))
     late, found = draw_detection_curves({"a fall": never}).axes
-    assert [text.get_text() for text in late.texts] == ["no event was noticed"]
+    assert [text.get_text() for text in late.texts] == ["no true event was noticed"]
     assert [text.get_text() for text in found.texts] == ["0.2", "0.5", "0.8"]
     with pytest.raises(MmgraphError, match="no curve"):
         draw_detection_curves({})
