@@ -63,6 +63,9 @@ class SystemAnswers(RowModel):
             moments = moments._replace(marginals={REGIME: chances})
         # Of sequences of which some are too long to be exact, the answer is what theirs are.
         worst = min(found, key=lambda one: bool(getattr(one, "is_exact", True)))
+        sizes = [getattr(one, "effective_sample_size", None) for one in found]
+        drawn = [size for size in sizes if size is not None]
+        told = dict.fromkeys(names, padded(steps, np.concatenate(drawn))) if drawn else {}
         return SequencePosterior(
             known,
             moments.of(names),
@@ -70,6 +73,7 @@ class SystemAnswers(RowModel):
             method=str(getattr(worst, "method", "Kalman smoother")),
             exact=bool(getattr(worst, "is_exact", True)),
             seconds=time.perf_counter() - began,
+            diagnostics={"effective_sample_size": told} if told else {},
             lengths=tuple(int(n) for n in steps.lengths),
         )
 

@@ -70,6 +70,9 @@ def test_regimes_have_marginals(tmp_path: Path) -> None:
             mm.log_partition(both, {"rows": sequences})
     drawn = mm.query(both, {"rows": part}, method="particles", particles=20, random_state=1)
     assert drawn.method == "particles"
+    sizes = drawn.diagnostics["effective_sample_size"]["regime"]
+    assert sizes.shape == drawn.marginal("regime").shape[:2]
+    assert ((sizes >= 1) & (sizes <= 20 + 1e-6)).all()
 
 
 def test_options_that_a_model_lacks_are_refused() -> None:
