@@ -120,8 +120,11 @@ def _recordings_of(
     if not len(times.seconds):
         raise EvidenceError(f"{file} has no rows")
     names = texts.get(columns.recording or "", [file.stem] * len(times.seconds))
-    for name in dict.fromkeys(names):
-        rows = np.flatnonzero([one == name for one in names])
+    of_name: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        of_name.setdefault(name, []).append(row)
+    for name, places in of_name.items():
+        rows = np.array(places)
         yield Recording(
             name,
             times.rows(rows),

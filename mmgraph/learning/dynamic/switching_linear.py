@@ -17,10 +17,7 @@ from mmgraph.inference.gaussian.state_space.regimes import Regimes
 from mmgraph.inference.gaussian.state_space.switching import (
     Mixture,
     RegimeChain,
-    SwitchingStates,
-    Visit,
-    by_enumeration,
-    by_merging,
+    without_draws,
 )
 from mmgraph.learning.dynamic.climbing import Ascent
 from mmgraph.learning.dynamic.hidden_chain import log_prior_of_counts, normalised
@@ -66,15 +63,6 @@ class SwitchingParameters(NamedTuple):
             return RegimeChain(Regimes(self.systems), np.log(self.start), np.log(self.transition))
 
 
-def smoothed(
-    chain: RegimeChain, rows: np.ndarray, method: str, visit: Visit | None = None
-) -> SwitchingStates:
-    """Return the states given all rows, by enumeration or one of the ways of merging."""
-    if method == "enumeration":
-        return by_enumeration(chain, rows, True, visit)
-    return by_merging(chain, rows, True, method == "imm", visit)
-
-
 def ascend(
     parameters: SwitchingParameters,
     parts: Rows,
@@ -105,7 +93,7 @@ def ascend(
                 np.add.at(moves, pairs, mixture.weights)
             _add(sums, mixture, rows[mixture.step])
 
-        total += smoothed(chain, rows, method, visit).log_likelihood
+        total += without_draws(chain, rows, True, method, visit).log_likelihood
     prior = log_prior_of_counts((parameters.start, parameters.transition), pseudo_counts)
     following = SwitchingParameters(
         normalised(start, parameters.start, pseudo_counts),

@@ -20,9 +20,8 @@ from mmgraph.graph.errors import (
 )
 from mmgraph.inference.gaussian.state_space.switching import (
     SwitchingStates,
-    by_enumeration,
-    by_merging,
     by_particles,
+    without_draws,
 )
 from mmgraph.learning.conditionals.em_records import EMReport
 from mmgraph.learning.dynamic.climbing import ClimbOptions, Progress, climb
@@ -352,9 +351,7 @@ class SwitchingLinearSystem(SystemAnswers):
         if method == "particles":
             generator = np.random.default_rng(random_state)
             return by_particles(self._chain, rows, smoothing, particles, generator)
-        if method == "enumeration":
-            return by_enumeration(self._chain, rows, smoothing)
-        return by_merging(self._chain, rows, smoothing, method == "imm")
+        return without_draws(self._chain, rows, smoothing, method)
 
     def _method(self, method: str, steps: int) -> str:
         """What answers about a sequence of so many steps; EvidenceError if it cannot."""

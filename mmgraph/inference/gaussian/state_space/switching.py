@@ -267,6 +267,15 @@ def by_merging(
     return SwitchingStates(*_stacked(answers), total, method, exact)
 
 
+def without_draws(
+    chain: RegimeChain, rows: Rows, smoothing: bool, method: str, visit: Visit | None = None
+) -> SwitchingStates:
+    """Return the answer by ``enumeration``, or by ``gpb2`` or ``imm``, which merge densities."""
+    if method == "enumeration":
+        return by_enumeration(chain, rows, smoothing, visit)
+    return by_merging(chain, rows, smoothing, method == "imm", visit)
+
+
 def by_particles(
     chain: RegimeChain, rows: Rows, smoothing: bool, particles: int, generator: np.random.Generator
 ) -> SwitchingStates:

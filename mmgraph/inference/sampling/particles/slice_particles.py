@@ -58,12 +58,16 @@ class SliceProcess:
     Parameters
     ----------
     tables : SliceTables
+    which : array of int, shape (steps,)
+        As :meth:`SliceTables.which` returns it, of all sequences.
     sequence : int
     """
 
-    def __init__(self, tables: SliceTables, sequence: int) -> None:
+    def __init__(
+        self, tables: SliceTables, which: Int64[np.ndarray, " steps"], sequence: int
+    ) -> None:
         self.tables, self.depth = tables, tables.model.order + 1
-        steps, which = tables.given.steps, tables.which()
+        steps = tables.given.steps
         part = slice(int(steps.first[sequence]), int(steps.ends[sequence]))
         self.which = which[part]
         self.offsets, rows = tables.of_piece(part, which)
@@ -125,9 +129,8 @@ class SliceProcess:
         """Log-weights of a variable's states: given its parents, and what is said of it."""
         child = family.source.child
         logs = self._logs(family, codes, child)
-        for term in terms:
-            if term.source.is_evidence and term.source.child == child:
-                logs = logs + self._logs(term, codes, child)
+        for term in _said(terms, child):
+            logs = logs + self._logs(term, codes, child)
         return logs
 
     def _drawn(
@@ -165,10 +168,7 @@ class SliceProcess:
         total = torch.zeros(states.shape[:2], dtype=torch.float64)
         for term in terms:
             if self._is_family(term):
-                said = any(
-                    t.source.is_evidence and t.source.child == term.source.child for t in terms
-                )
-                if said:
+                if _said(terms, term.source.child):
                     total = total + self._options(terms, term, codes).logsumexp(-1)
             elif not term.source.is_evidence:
                 total = total + self._logs(term, codes)
@@ -185,20 +185,24 @@ class SliceProcess:
         return torch.where(same, total, -torch.inf)
 
 
+def _said(terms: Sequence[_Term], name: str) -> list[_Term]:
+    """The terms of what was observed of a hidden variable."""
+    return [term for term in terms if term.source.is_evidence and term.source.child == name]
+
+
 def _filtered(
     tables: SliceTables, particles: int, generator: torch.Generator
-) -> list[ParticlePosterior | ZeroProbabilityError]:
-    """Particles of each sequence, or why there are none."""
-    found: list[ParticlePosterior | ZeroProbabilityError] = []
+) -> Iterator[ParticlePosterior | ZeroProbabilityError]:
+    """Yield the particles of each sequence, or why there are none."""
+    which = tables.which()
     for number, length in enumerate(tables.given.steps.lengths.tolist()):
-        process = SliceProcess(tables, number).process()
+        process = SliceProcess(tables, which, number).process()
+        rows = torch.zeros((1, length, 1), dtype=torch.float64)
         try:
-            rows = torch.zeros((1, length, 1), dtype=torch.float64)
-            found.append(particle_filter(process, rows, particles, generator))
+            yield particle_filter(process, rows, particles, generator)
         except ZeroProbabilityError as error:
             text = str(error).replace("sequence 0", f"sequence {number}")
-            found.append(ZeroProbabilityError(text, (number,), ()))
-    return found
+            yield ZeroProbabilityError(text, (number,), ())
 
 
 def _paths(
@@ -214,7 +218,7 @@ def _paths(
 
 
 def _possible(
-    filtered: Sequence[ParticlePosterior | ZeroProbabilityError],
+    filtered: Iterator[ParticlePosterior | ZeroProbabilityError],
 ) -> list[ParticlePosterior]:
     found = []
     for one in filtered:

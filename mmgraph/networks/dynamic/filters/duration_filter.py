@@ -25,14 +25,7 @@ class DurationFilter(SavedFilter):
     ----------
     parameters : SegmentChain
     lag : int
-        How many rows after a step its distribution is returned (fixed-lag smoothing).
-
-    Attributes
-    ----------
-    steps : int
-        How many rows it has taken.
-    log_likelihood : float
-        Of those rows.
+        As of :class:`SavedFilter`, whose attributes it has.
     """
 
     def __init__(self, parameters: SegmentChain, lag: int = 0) -> None:

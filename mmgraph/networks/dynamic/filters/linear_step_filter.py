@@ -30,15 +30,7 @@ class LinearStepFilter(SavedFilter):
     ----------
     parameters : SystemParameters
     lag : int
-        How many rows after a step its distribution is told (fixed-lag smoothing); so many steps are
-        remembered.
-
-    Attributes
-    ----------
-    steps : int
-        How many rows it has taken.
-    log_likelihood : float
-        Of those rows.
+        As of :class:`SavedFilter`, whose attributes it has.
     """
 
     def __init__(self, parameters: SystemParameters, lag: int = 0) -> None:

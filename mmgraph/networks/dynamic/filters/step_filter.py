@@ -23,15 +23,7 @@ class StepFilter(SavedFilter):
     ----------
     parameters : HiddenChain
     lag : int
-        How many rows after a step its distribution is told (fixed-lag smoothing); so many rows are
-        remembered.
-
-    Attributes
-    ----------
-    steps : int
-        How many rows it has taken.
-    log_likelihood : float
-        Of those rows.
+        As of :class:`SavedFilter`, whose attributes it has.
     """
 
     def __init__(self, parameters: HiddenChain, lag: int = 0) -> None:
